@@ -1,0 +1,166 @@
+//! The context of one request: who, where, when, and the way to the rest of the cloud.
+
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use http::{HeaderMap, Method};
+use jiff::Timestamp;
+use parking_lot::Mutex;
+
+use crate::{ApiError, Body, BoxFuture, Check, Clock, Ids, Principal, Reply, Result, Str, Value};
+
+/// What a handler knows beside its input.
+pub struct Cx {
+    /// The account the request acts in: twelve digits.
+    pub account: String,
+    /// The region of the request, from the signature's scope or the host name.
+    pub region: Str,
+    pub principal: Arc<Principal>,
+    /// The access key id that signed; `None` for anonymous requests and internal calls.
+    pub access_key: Option<String>,
+    /// The model's name of the service (`s3`) and the operation (`PutObject`).
+    pub service: &'static str,
+    pub operation: &'static str,
+    pub request_id: String,
+    /// The time of the request on the cloud's clock.
+    pub now: Timestamp,
+    pub source_ip: IpAddr,
+    /// TLS, or loopback, which counts as such (`aws:SecureTransport`).
+    pub secure: bool,
+    /// The HTTP request behind it; `None` for internal calls. For what the models do not carry
+    /// (a `Location` to build, CORS), not for reading input.
+    pub http: Option<Http>,
+    pub cloud: Arc<dyn Cloud>,
+    body: Mutex<Option<Body>>,
+}
+
+/// The head of the HTTP request.
+#[derive(Clone, Debug)]
+pub struct Http {
+    pub method: Method,
+    /// Path and query, as received.
+    pub uri: String,
+    /// Host name and port as the client gave them.
+    pub host: String,
+    pub tls: bool,
+    pub headers: Arc<HeaderMap>,
+}
+
+/// The rest of the cloud, as a handler sees it. Implemented by the gateway.
+pub trait Cloud: Send + Sync {
+    /// Calls another service's operation through the front door with `cx`'s principal:
+    /// validated, authorised and journalled like a client's request.
+    fn call<'a>(
+        &'a self,
+        cx: &'a Cx,
+        service: &'a str,
+        operation: &'a str,
+        input: Value,
+        body: Body,
+    ) -> BoxFuture<'a, Result<Reply>>;
+
+    /// Asks the policy engine about `cx`'s principal.
+    fn authorize<'a>(&'a self, cx: &'a Cx, check: Check) -> BoxFuture<'a, Result<()>>;
+
+    fn clock(&self) -> &Clock;
+    fn ids(&self) -> &Ids;
+
+    /// Tells whoever listens what happened (EventBridge, S3 notifications). Must not block.
+    fn publish(&self, cx: &Cx, event: Event);
+
+    /// A name and port at which clients on this machine reach the cloud: `http://127.0.0.1:4566`.
+    fn endpoint(&self) -> String;
+}
+
+/// Something that happened to a resource.
+#[derive(Clone, Debug)]
+pub struct Event {
+    /// `aws.s3`.
+    pub source: Str,
+    /// `Object Created`.
+    pub detail_type: Str,
+    pub resources: Vec<String>,
+    pub detail: Value,
+}
+
+/// The parts of a [`Cx`], for whoever makes one.
+pub struct CxParts {
+    pub account: String,
+    pub region: Str,
+    pub principal: Arc<Principal>,
+    pub access_key: Option<String>,
+    pub service: &'static str,
+    pub operation: &'static str,
+    pub request_id: String,
+    pub source_ip: IpAddr,
+    pub secure: bool,
+    pub http: Option<Http>,
+    pub body: Body,
+}
+
+impl Cx {
+    /// Made by the gateway for each request; `now` is read from the cloud's clock.
+    #[must_use]
+    pub fn new(cloud: Arc<dyn Cloud>, p: CxParts) -> Self {
+        Cx {
+            account: p.account,
+            region: p.region,
+            principal: p.principal,
+            access_key: p.access_key,
+            service: p.service,
+            operation: p.operation,
+            request_id: p.request_id,
+            now: cloud.clock().now(),
+            source_ip: p.source_ip,
+            secure: p.secure,
+            http: p.http,
+            cloud,
+            body: Mutex::new(Some(p.body)),
+        }
+    }
+
+    /// The streaming payload of the request (`PutObject`'s Body). The second call gets `Empty`.
+    pub fn take_body(&self) -> Body {
+        self.body.lock().take().unwrap_or_default()
+    }
+
+    /// Calls another service with this request's principal. `input` has the operation's shape.
+    ///
+    /// # Errors
+    /// The other operation's error, `NotImplemented` included.
+    pub async fn call(&self, service: &str, operation: &str, input: Value) -> Result<Value> {
+        Ok(self.cloud.call(self, service, operation, input, Body::Empty).await?.value)
+    }
+
+    /// Asks whether the caller may, beyond what the operation's own table entry asks
+    /// (`iam:PassRole`, the source of a copy).
+    ///
+    /// # Errors
+    /// The service's access-denied error when it may not.
+    pub async fn authorize(&self, check: Check) -> Result<()> {
+        self.cloud.authorize(self, check).await
+    }
+
+    /// An ARN in this request's account and region.
+    #[must_use]
+    pub fn arn(&self, service: &str, resource: &str) -> String {
+        format!("arn:aws:{service}:{}:{}:{resource}", self.region, self.account)
+    }
+
+    #[must_use]
+    pub fn ids(&self) -> &Ids {
+        self.cloud.ids()
+    }
+
+    /// A header of the HTTP request, when there is one and it is text.
+    #[must_use]
+    pub fn header(&self, name: &str) -> Option<&str> {
+        self.http.as_ref()?.headers.get(name)?.to_str().ok()
+    }
+
+    /// An input member we do not honour: answered by name rather than dropped.
+    #[must_use]
+    pub fn refuse_member(&self, member: &str) -> ApiError {
+        ApiError::not_implemented(&format!("{}:{} with {member}", self.service, self.operation))
+    }
+}

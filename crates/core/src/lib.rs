@@ -1,0 +1,29 @@
+//! The contract every service is written against: values, errors, operations and their context.
+//!
+//! **Invariant:** no I/O and no protocol here. A handler sees a typed input, a [`Cx`] and its own
+//! state; HTTP, XML and signatures belong to `gateway`, `wire` and `sigv4`.
+//! Keep this crate tiny: an edit here rebuilds everything.
+
+pub mod arn;
+pub mod authz;
+pub mod body;
+pub mod clock;
+pub mod cx;
+pub mod error;
+pub mod ids;
+pub mod op;
+pub mod page;
+pub mod principal;
+pub mod value;
+
+pub use arn::Arn;
+pub use authz::{Check, Credential, Identities};
+pub use body::Body;
+pub use clock::Clock;
+pub use cx::{Cloud, Cx, Http};
+pub use error::{ApiError, Result};
+pub use futures_util::future::BoxFuture;
+pub use ids::Ids;
+pub use op::{IntoReply, Op, Reply, Service, Streamed};
+pub use principal::{Kind, Principal};
+pub use value::{Blob, Str, Time, Value};
