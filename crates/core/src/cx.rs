@@ -32,6 +32,26 @@ pub struct Cx {
     pub http: Option<Http>,
     pub cloud: Arc<dyn Cloud>,
     body: Mutex<Option<Body>>,
+    trailers: Option<Trailers>,
+    ignored: Mutex<Vec<Str>>,
+}
+
+/// The headers that follow a chunked request body (`x-amz-checksum-crc32`). All clones share one
+/// list, which is filled before the body reports its end.
+#[derive(Clone, Debug, Default)]
+pub struct Trailers(Arc<Mutex<HeaderMap>>);
+
+impl Trailers {
+    /// Replaces the list; called by whoever decodes the body.
+    pub fn set(&self, headers: HeaderMap) {
+        *self.0.lock() = headers;
+    }
+
+    /// What arrived so far: everything once the body has ended.
+    #[must_use]
+    pub fn get(&self) -> HeaderMap {
+        self.0.lock().clone()
+    }
 }
 
 /// The head of the HTTP request.
@@ -116,7 +136,36 @@ impl Cx {
             http: p.http,
             cloud,
             body: Mutex::new(Some(p.body)),
+            trailers: None,
+            ignored: Mutex::default(),
         }
+    }
+
+    /// Adds the handle by which the body's trailers will come.
+    #[must_use]
+    pub fn with_trailers(mut self, trailers: Trailers) -> Self {
+        self.trailers = Some(trailers);
+        self
+    }
+
+    /// The trailers of the request body: complete once the body from [`Cx::take_body`] has been
+    /// read to its end, empty when there are none.
+    #[must_use]
+    pub fn trailers(&self) -> HeaderMap {
+        self.trailers.as_ref().map(Trailers::get).unwrap_or_default()
+    }
+
+    /// Reports an input member that is accepted but has no effect here. The client sees it in the
+    /// header `x-fogbank-ignored`; for members whose absence would change the result, refuse with
+    /// [`Cx::refuse_member`] instead.
+    pub fn ignore_member(&self, member: impl Into<Str>) {
+        self.ignored.lock().push(member.into());
+    }
+
+    /// The members reported by [`Cx::ignore_member`] so far.
+    #[must_use]
+    pub fn ignored(&self) -> Vec<Str> {
+        self.ignored.lock().clone()
     }
 
     /// The streaming payload of the request (`PutObject`'s Body). The second call gets `Empty`.
