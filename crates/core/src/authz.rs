@@ -63,11 +63,23 @@ pub struct PolicySet {
 
 /// Who knows access keys and identity policies: implemented by IAM, used by the gateway.
 pub trait Identities: Send + Sync {
-    /// The credential behind an access key id; `None` when there is none or it is inactive.
+    /// The credential behind an access key id. A temporary key (`ASIA…`) is known by the session
+    /// token that came with it. `None` when there is no such key, it is inactive, its user or role
+    /// is gone, or the token is not the key's; expiry is for the caller to judge.
     fn credential<'a>(
         &'a self,
         access_key: &'a str,
+        session_token: Option<&'a str>,
     ) -> BoxFuture<'a, Result<Option<Arc<Credential>>>>;
+
+    /// Notes that a key has signed a valid request (`GetAccessKeyLastUsed`, a role's last use).
+    /// Cheap: at most one write per key and minute.
+    fn used<'a>(
+        &'a self,
+        credential: &'a Credential,
+        service: &'a str,
+        region: &'a str,
+    ) -> BoxFuture<'a, ()>;
 
     /// The identity policies of `principal` now. Empty for root, anonymous and services.
     fn policies<'a>(&'a self, principal: &'a Principal) -> BoxFuture<'a, Result<Arc<PolicySet>>>;

@@ -27,5 +27,5 @@ pub use futures_util::future::BoxFuture;
 pub use ids::Ids;
 pub use op::{IntoReply, Op, Reply, Service, Streamed};
 pub use plane::{Peer, Plane};
-pub use principal::{Kind, Principal};
+pub use principal::{Kind, Principal, Session};
 pub use value::{Blob, Str, Time, Value};

@@ -1,5 +1,7 @@
 //! Principals: who makes a request.
 
+use jiff::Timestamp;
+
 /// The identity behind a request, as policies see it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Principal {
@@ -15,6 +17,23 @@ pub struct Principal {
     pub tags: Vec<(String, String)>,
     /// Session policies (JSON texts), which limit a temporary session.
     pub session_policies: Vec<String>,
+    /// What else a temporary session carries; `None` for long-lived identities.
+    pub session: Option<Box<Session>>,
+}
+
+/// The facts of a temporary session that conditions and later sessions need.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Session {
+    /// `aws:TokenIssueTime`.
+    pub issued: Timestamp,
+    /// `aws:SourceIdentity`.
+    pub source_identity: Option<String>,
+    /// The keys among [`Principal::tags`] that pass on to the next role.
+    pub transitive_tags: Vec<String>,
+    /// `aws:FederatedProvider`.
+    pub federated_provider: Option<String>,
+    /// The identity provider's condition keys (`accounts.google.com:sub`) and their values.
+    pub claims: Vec<(String, Vec<String>)>,
 }
 
 /// What sort of identity it is.
@@ -45,6 +64,7 @@ impl Principal {
             kind: Kind::Anonymous,
             tags: Vec::new(),
             session_policies: Vec::new(),
+            session: None,
         }
     }
 
@@ -58,6 +78,7 @@ impl Principal {
             kind: Kind::Root,
             tags: Vec::new(),
             session_policies: Vec::new(),
+            session: None,
         }
     }
 
@@ -71,6 +92,7 @@ impl Principal {
             kind: Kind::Service,
             tags: Vec::new(),
             session_policies: Vec::new(),
+            session: None,
         }
     }
 
