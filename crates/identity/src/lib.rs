@@ -1,0 +1,1 @@
+//! Temporary sessions and the look-ups that IAM and STS share.
