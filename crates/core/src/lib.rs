@@ -22,12 +22,8 @@ pub use arn::Arn;
 pub use authz::{Check, Credential, Identities};
 pub use body::Body;
 pub use clock::Clock;
-<<<<<<< Updated upstream
 pub use cx::{Cloud, Cx, Http, Trailers};
-=======
-pub use cx::{Cloud, Cx, Http};
 pub use edge::{Edge, Form};
->>>>>>> Stashed changes
 pub use error::{ApiError, Result};
 pub use futures_util::future::BoxFuture;
 pub use ids::Ids;
