@@ -1,2 +1,57 @@
-//! Placeholder.
-fn main() {}
+//! The `fogbank` command.
+
+use std::io::{IsTerminal, Write};
+use std::process::ExitCode;
+
+use clap::{CommandFactory, Parser};
+
+mod cli;
+mod clock;
+mod env;
+mod instance;
+mod shell;
+
+use cli::{Cli, Command};
+
+fn main() -> ExitCode {
+    let cli = Cli::parse();
+    match run(cli.command) {
+        Ok(code) => code,
+        Err(e) => {
+            complain(&e);
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(command: Command) -> anyhow::Result<ExitCode> {
+    match command {
+        Command::Env(a) => env::env(&a)?,
+        Command::Clock(a) => clock::clock(&a)?,
+        Command::Shell(a) => return shell::shell(&a),
+        Command::Enter(a) => match shell::enter::enter(&a)? {},
+        Command::Completions { shell } => {
+            clap_complete::generate(shell, &mut Cli::command(), "fogbank", &mut std::io::stdout());
+        }
+        Command::Up(_) | Command::Status(_) | Command::Doctor(_) | Command::Run(_) => {
+            anyhow::bail!("This command is not in this build.")
+        }
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Data goes to standard output, everything else to standard error.
+fn output(text: &str) -> anyhow::Result<()> {
+    std::io::stdout().write_all(text.as_bytes())?;
+    Ok(())
+}
+
+/// An error for a person: the short fact, then what lies behind it.
+fn complain(error: &anyhow::Error) {
+    let bold = std::io::stderr().is_terminal();
+    let (on, off) = if bold { ("\x1b[1;31m", "\x1b[0m") } else { ("", "") };
+    eprintln!("{on}error:{off} {error}");
+    for cause in error.chain().skip(1) {
+        eprintln!("  because: {cause}");
+    }
+}
