@@ -12,7 +12,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("services/", &["core", "store", "blob", "bus", "policy", "identity", "langs/", "planes/"]),
     ("core", &[]),
     ("dns", &[]),
-    ("sigv4", &[]),
+    ("sigv4", &["core"]),
     ("model", &[]),
     ("policy", &["core"]),
     ("store", &["core"]),
@@ -22,7 +22,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("wire", &["core", "model"]),
     ("sandbox", &["core"]),
     ("gateway", &["core", "model", "wire", "sigv4", "policy"]),
-    ("testkit", &["sigv4"]),
+    ("testkit", &["core", "sigv4"]),
     (
         "fogbank",
         &[
@@ -43,7 +43,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
             "planes/",
         ],
     ),
-    ("tests/", &["testkit", "sigv4"]),
+    ("tests/", &["testkit", "core", "sigv4"]),
     ("xtask", &[]),
 ];
 
