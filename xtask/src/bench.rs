@@ -1,39 +1,33 @@
 //! `cargo xtask bench`: fogbank beside moto, ministack and nginx, in one run.
 
-use std::path::Path;
 use std::process::{Command, ExitCode};
 
-use anyhow::Result;
+use anyhow::{Context, Result};
 
 use crate::shell;
-use crate::test::clients;
 
 #[derive(clap::Args)]
 pub struct Args {
-    /// Only these: fogbank, ministack, moto, nginx
-    #[arg(long, value_delimiter = ',')]
-    only: Vec<String>,
-    /// How often each load is run; the median counts
-    #[arg(long, default_value_t = 3)]
-    repeat: u32,
+    /// Fewer repeats: a look, not a figure
+    #[arg(long)]
+    quick: bool,
+    /// Without the peers
+    #[arg(long)]
+    alone: bool,
 }
 
-/// Builds fogbank for release and the load generator, then runs `bench/bench.py`, which writes
-/// `bench/results.md`.
+/// Builds fogbank for release and runs `bench/compare.py`, which writes `bench/results.md`. Fails
+/// when a promise is missed.
 ///
 /// # Errors
-/// When something cannot be built or installed.
+/// When fogbank cannot be built or Python not started.
 pub fn run(args: &Args) -> Result<ExitCode> {
     shell::run(shell::cargo().args(["build", "--release", "-p", "fogbank"]))?;
-    let loader = "target/loader";
-    shell::run(Command::new("cc").args(["-O2", "-pthread", "-o", loader, "bench/loader.c"]))?;
-    let venv = clients::venv(Path::new("target/bench-venv"), "bench/requirements.txt")?;
-    let mut command = Command::new(venv.join("bin/python"));
-    command.args(["bench/bench.py", "--fogbank", "target/release/fogbank", "--loader", loader]);
-    command.arg("--bin").arg(venv.join("bin")).args(["--repeat", &args.repeat.to_string()]);
-    if !args.only.is_empty() {
-        command.args(["--only", &args.only.join(",")]);
-    }
-    let ok = shell::run(&mut command).is_ok();
-    Ok(if ok { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+    let mut command = Command::new("python3");
+    command.args(["bench/compare.py", "--fogbank", "target/release/fogbank"]);
+    command.args(["--peers", "target/bench", "--out", "bench/results.md"]);
+    command.args(args.quick.then_some("--quick"));
+    command.args(args.alone.then_some("--alone"));
+    let status = command.status().context("a Python 3 is needed")?;
+    Ok(if status.success() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }

@@ -58,6 +58,7 @@ impl std::fmt::Debug for Clock {
 
 /// Real time; the one place that reads the system clock.
 #[must_use]
+#[expect(clippy::disallowed_methods, reason = "this is the one place")]
 pub fn real_now() -> Timestamp {
     Timestamp::now()
 }

@@ -19,6 +19,7 @@ impl Ids {
     /// # Panics
     /// When the system has none to give, as nothing safe can be done then.
     #[must_use]
+    #[expect(clippy::disallowed_methods, reason = "this is the one place")]
     pub fn system() -> Self {
         Ids::with(Arc::new(|b: &mut [u8]| getrandom::fill(b).expect("the system's randomness")))
     }
