@@ -6,6 +6,7 @@
 //! there.
 
 pub mod faults;
+pub mod lsm;
 pub mod memory;
 
 use std::ops::ControlFlow;

@@ -3,8 +3,10 @@
 //! **Invariant:** a service's state lives here and in `blob` only; nothing is kept in process
 //! memory that another node could not rebuild. Locks are per key, never per table or service.
 
+pub mod dir;
 pub mod engine;
 pub mod error;
+mod group;
 pub mod key;
 pub mod lock;
 pub mod range;
@@ -13,6 +15,7 @@ pub mod store;
 pub mod table;
 pub mod tx;
 
+pub use dir::DataDir;
 pub use error::{Error, Result};
 pub use key::{Key, Part, Parts};
 pub use lock::Lock;

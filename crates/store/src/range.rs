@@ -2,6 +2,7 @@
 
 use crate::engine::Span;
 use crate::key::{Key, open_text, successor};
+use crate::table::MAX_KEY;
 
 /// A range of keys. Bounds narrow it; [`Range::after`] continues a scan, whichever its direction.
 #[derive(Clone, Debug, Default)]
@@ -107,7 +108,7 @@ impl Range {
             Some(to) => [table, to].concat(),
             None => successor(table).unwrap_or_default(),
         };
-        Span { lo, hi, reverse: self.reverse }
+        Span { lo: bounded(lo), hi: bounded(hi), reverse: self.reverse }
     }
 }
 
@@ -115,4 +116,13 @@ impl Range {
 /// would take in texts that go on with a NUL, whose escape is 0xFF; every tag is less.
 fn below(prefix: &Key) -> Vec<u8> {
     [prefix.as_bytes(), &[0xFF]].concat()
+}
+
+/// A bound that divides the keys that can be stored as `bound` does, and that engines can take.
+fn bounded(mut bound: Vec<u8>) -> Vec<u8> {
+    if bound.len() > MAX_KEY {
+        bound.truncate(MAX_KEY);
+        bound.push(0);
+    }
+    bound
 }

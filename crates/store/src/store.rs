@@ -1,13 +1,18 @@
 //! The store: what services hold. Cheap to clone; all clones are one store.
 
 use std::ops::ControlFlow;
+use std::path::Path;
 use std::sync::Arc;
 
 use bytes::Bytes;
 
+use crate::dir::DataDir;
+use crate::engine::lsm::Lsm;
 use crate::engine::memory::Memory;
 use crate::engine::{Batch, Embedded, Engine, Span};
+use crate::group::Group;
 use crate::lock::{Lock, Locks, names};
+use crate::table::MAX_KEY;
 use crate::tx::{Held, Tx};
 use crate::{Key, Range, Record, Result, Table};
 
@@ -32,12 +37,16 @@ pub struct Options {
 pub struct Store(Arc<Inner>);
 
 struct Inner {
+    /// Only with [`Durability::Fsync`] and an engine in this process.
+    group: Option<Group>,
     backend: Backend,
     locks: Arc<Locks>,
+    /// Last: ours until the engine is closed.
+    _dir: Option<DataDir>,
 }
 
 enum Backend {
-    Embedded(Box<dyn Embedded>),
+    Embedded(Arc<dyn Embedded>),
     Shared(Box<dyn Engine>),
 }
 
@@ -65,21 +74,40 @@ impl Store {
     /// A store in memory, gone with the process.
     #[must_use]
     pub fn ephemeral() -> Self {
-        Store::embedded(Memory::default())
+        Store(Arc::new(Store::inner(Backend::Embedded(Arc::new(Memory::default())))))
+    }
+
+    /// The store in the data directory `path`, which is made if it is not there.
+    ///
+    /// # Errors
+    /// [`crate::Error::InUse`], [`crate::Error::Newer`], [`crate::Error::Corrupt`], or what the
+    /// operating system refused; the message says what to do.
+    pub fn open(path: &Path, options: &Options) -> Result<Self> {
+        let dir = DataDir::open(path)?;
+        let engine = Lsm::open(&dir.path().join("store"))?;
+        let mut store = Store::inner(Backend::Embedded(Arc::new(engine)));
+        store.flush_commits(options.durability)?;
+        store._dir = Some(dir);
+        Ok(Store(Arc::new(store)))
     }
 
     /// A store on an engine in this process.
-    pub fn embedded(engine: impl Embedded) -> Self {
-        Store::on(Backend::Embedded(Box::new(engine)))
+    ///
+    /// # Errors
+    /// When the thread that flushes commits cannot be started.
+    pub fn embedded(engine: impl Embedded, durability: Durability) -> Result<Self> {
+        let mut store = Store::inner(Backend::Embedded(Arc::new(engine)));
+        store.flush_commits(durability)?;
+        Ok(Store(Arc::new(store)))
     }
 
-    /// A store on an engine that may be anywhere.
+    /// A store on an engine that may be anywhere; what a commit survives is up to it.
     pub fn shared(engine: impl Engine) -> Self {
-        Store::on(Backend::Shared(Box::new(engine)))
+        Store(Arc::new(Store::inner(Backend::Shared(Box::new(engine)))))
     }
 
-    fn on(backend: Backend) -> Self {
-        Store(Arc::new(Inner { backend, locks: Arc::default() }))
+    fn inner(backend: Backend) -> Inner {
+        Inner { backend, locks: Arc::default(), group: None, _dir: None }
     }
 
     /// The record under `key`.
@@ -186,16 +214,28 @@ impl Store {
     }
 
     pub(crate) async fn raw_get(&self, key: &[u8]) -> Result<Option<Bytes>> {
+        if key.len() > MAX_KEY {
+            return Ok(None);
+        }
         match &self.0.backend {
             Backend::Embedded(e) => e.get(key),
             Backend::Shared(e) => e.get(key).await,
         }
     }
 
-    pub(crate) async fn raw_commit(&self, batch: Batch) -> Result<()> {
+    pub(crate) async fn raw_commit(&self, mut batch: Batch) -> Result<()> {
+        // Longer ones are refused before they come here; what is left is deleting what cannot be.
+        batch.retain(|(key, _)| key.len() <= MAX_KEY);
+        if batch.is_empty() {
+            return Ok(());
+        }
         match &self.0.backend {
-            Backend::Embedded(e) => e.commit(batch),
-            Backend::Shared(e) => e.commit(batch).await,
+            Backend::Embedded(e) => e.commit(batch)?,
+            Backend::Shared(e) => e.commit(batch).await?,
+        }
+        match &self.0.group {
+            Some(group) => group.flushed().await,
+            None => Ok(()),
         }
     }
 
@@ -223,6 +263,15 @@ impl Store {
                 _ => return Ok(()),
             }
         }
+    }
+}
+
+impl Inner {
+    fn flush_commits(&mut self, durability: Durability) -> Result<()> {
+        if let (Durability::Fsync, Backend::Embedded(e)) = (durability, &self.backend) {
+            self.group = Some(Group::start(e.clone())?);
+        }
+        Ok(())
     }
 }
 

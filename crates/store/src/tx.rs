@@ -98,9 +98,6 @@ impl Tx {
     /// failed before the engine is not written.
     pub async fn commit(mut self) -> Result<()> {
         self.check()?;
-        if self.writes.is_empty() {
-            return Ok(());
-        }
         let batch = std::mem::take(&mut self.writes).into_iter().collect();
         self.store.raw_commit(batch).await
     }

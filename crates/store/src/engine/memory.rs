@@ -32,12 +32,10 @@ impl Embedded for Memory {
         let map = self.0.read();
         let range = (Bound::Included(&span.lo[..]), Bound::Excluded(&span.hi[..]));
         let entries = map.entries.range::<[u8], _>(range);
-        let mut see = |(k, v): (&Box<[u8]>, &Bytes)| visit(k, v);
         let _: ControlFlow<()> = if span.reverse {
-            entries.rev().try_for_each(&mut see)
+            entries.rev().try_for_each(|(k, v)| visit(k, v))
         } else {
-            let mut entries = entries;
-            entries.try_for_each(&mut see)
+            entries.into_iter().try_for_each(|(k, v)| visit(k, v))
         };
         Ok(())
     }
