@@ -1,1 +1,42 @@
-//! Placeholder, replaced by its first real module.
+//! Amazon S3: buckets and objects.
+//!
+//! <https://docs.aws.amazon.com/AmazonS3/latest/API/Welcome.html>
+//!
+//! **Invariant:** a key is data: it never becomes a file name. Object bytes live in the store (small
+//! ones) or in `blob` files with generated names.
+//! **Invariant:** an object is visible whole or not at all: its bytes are stored first, the record
+//! that names them is committed last, and bytes that no record names are deleted after the commit.
+
+use std::sync::Arc;
+
+use fogbank_core::Service;
+
+pub mod acl;
+pub mod authz;
+mod checksum;
+mod condition;
+mod copysource;
+mod data;
+pub mod error;
+mod event;
+mod object;
+pub mod owner;
+mod range;
+pub mod record;
+mod seqid;
+mod sse;
+pub mod state;
+pub mod tables;
+mod tagset;
+mod versions;
+mod write;
+
+pub use record::{BucketRecord, ObjectRecord, Versioning};
+pub use state::S3;
+
+/// The service, ready for the gateway.
+#[must_use]
+pub fn service(s3: Arc<S3>) -> Service {
+    let tables = [object::TABLES.as_slice()].concat();
+    Service::new("s3", s3, &tables)
+}

@@ -1,0 +1,86 @@
+//! The state of S3, and how operations reach buckets and their configurations.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use fogbank_blob::Blobs;
+use fogbank_core::Result;
+use fogbank_store::{Lock, Store};
+use tokio::sync::Semaphore;
+
+use crate::error::no_such_bucket;
+use crate::record::BucketRecord;
+use crate::tables::{BUCKETS, CONFIG, bucket_key, config_key};
+
+/// The state of the service. Everything it knows is in the store and the blobs.
+pub struct S3 {
+    pub(crate) store: Store,
+    pub(crate) blobs: Blobs,
+    /// Threads that may hash large bodies beside the ones that receive them.
+    pub(crate) hashers: Arc<Semaphore>,
+}
+
+impl S3 {
+    #[must_use]
+    pub fn new(store: Store, blobs: Blobs) -> Self {
+        let threads = std::thread::available_parallelism().map_or(1, usize::from);
+        S3 { store, blobs, hashers: Arc::new(Semaphore::new(threads)) }
+    }
+
+    /// The record of a bucket.
+    ///
+    /// # Errors
+    /// `NoSuchBucket`.
+    pub async fn bucket(&self, name: &str) -> Result<BucketRecord> {
+        self.store.get(&BUCKETS, &bucket_key(name)).await?.ok_or_else(|| no_such_bucket(name))
+    }
+
+    /// A configuration of a bucket in its own encoding; `None` when it is not set.
+    ///
+    /// # Errors
+    /// The store's.
+    pub async fn config(&self, bucket: &str, kind: &str) -> Result<Option<Bytes>> {
+        Ok(self.store.get(&CONFIG, &config_key(bucket, kind)).await?)
+    }
+
+    /// Sets (`Some`) or removes (`None`) a configuration, and edits the bucket's record with it.
+    ///
+    /// # Errors
+    /// `NoSuchBucket`; what `edit` answers, and then nothing has changed.
+    pub async fn set_config(
+        &self,
+        bucket: &str,
+        kind: &str,
+        value: Option<Bytes>,
+        edit: impl FnOnce(&mut BucketRecord) -> Result<()>,
+    ) -> Result<()> {
+        let row = config_key(bucket, kind);
+        let key = bucket_key(bucket);
+        let mut tx = self.store.lock(&[Lock::exclusive(&BUCKETS, &key)]).await;
+        let mut record = tx.get(&BUCKETS, &key).await?.ok_or_else(|| no_such_bucket(bucket))?;
+        edit(&mut record)?;
+        tx.put(&BUCKETS, &key, &record);
+        match value {
+            Some(v) => tx.put(&CONFIG, &row, &v),
+            None => tx.delete(&CONFIG, &row),
+        }
+        Ok(tx.commit().await?)
+    }
+
+    /// Edits the record of a bucket.
+    ///
+    /// # Errors
+    /// `NoSuchBucket`; what `edit` answers, and then nothing has changed.
+    pub async fn edit_bucket(
+        &self,
+        bucket: &str,
+        edit: impl FnOnce(&mut BucketRecord) -> Result<()>,
+    ) -> Result<()> {
+        let key = bucket_key(bucket);
+        let mut tx = self.store.lock(&[Lock::exclusive(&BUCKETS, &key)]).await;
+        let mut record = tx.get(&BUCKETS, &key).await?.ok_or_else(|| no_such_bucket(bucket))?;
+        edit(&mut record)?;
+        tx.put(&BUCKETS, &key, &record);
+        Ok(tx.commit().await?)
+    }
+}
