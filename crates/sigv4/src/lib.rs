@@ -16,6 +16,7 @@ pub mod error;
 pub mod head;
 pub mod key;
 pub mod payload;
+pub mod post;
 pub mod sign;
 pub mod stream;
 pub mod verify;
