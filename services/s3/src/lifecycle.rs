@@ -9,7 +9,7 @@ use crate::S3;
 use crate::authz::check;
 use crate::config::{self, BucketInput};
 use crate::error::{malformed_xml, not_configured};
-use crate::record::BucketRecord;
+use crate::record::{BucketRecord, ObjectRecord};
 use crate::tagset::Tag;
 
 mod due;
@@ -194,12 +194,18 @@ async fn delete_bucket_lifecycle(s3: &S3, _: &Cx, input: BucketInput) -> Result<
 
 /// What a rule needs to know about an object.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Subject<'a> {
+struct Subject<'a> {
     pub key: &'a str,
     pub size: u64,
     /// Seconds since 1970.
     pub modified: i64,
     pub tags: &'a [(String, String)],
+}
+
+impl<'a> Subject<'a> {
+    fn new(key: &'a str, o: &'a ObjectRecord) -> Self {
+        Subject { key, size: o.size, modified: o.modified, tags: &o.tags }
+    }
 }
 
 /// The `x-amz-expiration` header of an object: when the first rule will delete it.
@@ -209,13 +215,14 @@ pub(crate) struct Subject<'a> {
 pub(crate) async fn expiration(
     s3: &S3,
     bucket: &BucketRecord,
-    object: Subject<'_>,
+    key: &str,
+    object: &ObjectRecord,
 ) -> Result<Option<String>> {
     if !bucket.has.lifecycle {
         return Ok(None);
     }
     let config: Option<Lifecycle> = config::load(s3, &bucket.name, "lifecycle").await?;
-    Ok(config.and_then(|c| c.expiration_header(object)))
+    Ok(config.and_then(|c| c.expiration_header(Subject::new(key, object))))
 }
 
 /// When and by which rule an upload will be aborted: `x-amz-abort-date`, `x-amz-abort-rule-id`.

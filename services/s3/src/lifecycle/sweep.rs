@@ -41,7 +41,7 @@ impl Sweep<'_> {
             let page = self.s3.store.scan(&OBJECTS, range.clone(), PAGE).await?;
             for (row, object) in &page {
                 let Some(key) = key_of(row) else { continue };
-                let subject = subject(&key, object);
+                let subject = Subject::new(&key, object);
                 if self.config.expires(self.day, subject).is_some_and(|(at, _)| at <= self.now) {
                     let same = |o: &ObjectRecord| o.seq == object.seq;
                     self.s3.remove(self.cx, &self.bucket.name, &key, None, REASON, same).await?;
@@ -97,7 +97,7 @@ impl Sweep<'_> {
         let newer = group.noncurrent;
         group.noncurrent += 1;
         let since = version.noncurrent_since.unwrap_or(version.modified);
-        let subject = subject(&group.key, version);
+        let subject = Subject::new(&group.key, version);
         if self.config.noncurrent_expired(self.day, subject, newer, since, self.now) {
             let id = version.version.as_deref().unwrap_or("null");
             let same = |o: &ObjectRecord| o.seq == version.seq;
@@ -119,7 +119,7 @@ impl Sweep<'_> {
         let Some(marker) = group.marker.as_ref().filter(|_| group.left == 1) else {
             return Ok(());
         };
-        if !self.config.marker_expired(self.day, subject(&group.key, marker), self.now) {
+        if !self.config.marker_expired(self.day, Subject::new(&group.key, marker), self.now) {
             return Ok(());
         }
         let id = marker.version.as_deref().unwrap_or("null");
@@ -157,10 +157,6 @@ struct Group {
     /// Rows that stay.
     left: usize,
     marker: Option<ObjectRecord>,
-}
-
-fn subject<'a>(key: &'a str, o: &'a ObjectRecord) -> Subject<'a> {
-    Subject { key, size: o.size, modified: o.modified, tags: &o.tags }
 }
 
 /// The object's key in a row's key.
