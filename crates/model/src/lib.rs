@@ -6,8 +6,6 @@
 //!
 //! **Invariant:** data only. What the shapes mean on the wire is `wire`'s business.
 
-#[cfg(feature = "convert")]
-pub mod convert;
 mod index;
 mod load;
 mod route;
@@ -15,8 +13,6 @@ mod shape;
 
 use std::sync::OnceLock;
 
-#[cfg(feature = "convert")]
-pub use load::load;
 pub use route::Router;
 pub use shape::{ErrorInfo, Kind, Location, Member, Shape, ShapeId, TimeFormat};
 
