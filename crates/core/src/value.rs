@@ -108,6 +108,16 @@ impl<'de> Deserialize<'de> for Time {
             fn visit_i64<E: serde::de::Error>(self, v: i64) -> std::result::Result<Time, E> {
                 Timestamp::from_microsecond(v).map(Time).map_err(E::custom)
             }
+            fn visit_u64<E: serde::de::Error>(self, v: u64) -> std::result::Result<Time, E> {
+                self.visit_i64(i64::try_from(v).map_err(E::custom)?)
+            }
+            // Formats other than ours (a record kept as JSON) have the number inside.
+            fn visit_newtype_struct<D: Deserializer<'de>>(
+                self,
+                d: D,
+            ) -> std::result::Result<Time, D::Error> {
+                d.deserialize_i64(self)
+            }
         }
         d.deserialize_newtype_struct(TIME, V)
     }

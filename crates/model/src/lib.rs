@@ -6,6 +6,8 @@
 //!
 //! **Invariant:** data only. What the shapes mean on the wire is `wire`'s business.
 
+#[cfg(feature = "convert")]
+pub mod convert;
 mod index;
 mod load;
 mod route;
@@ -13,6 +15,8 @@ mod shape;
 
 use std::sync::OnceLock;
 
+#[cfg(feature = "convert")]
+pub use load::load;
 pub use route::Router;
 pub use shape::{ErrorInfo, Kind, Location, Member, Shape, ShapeId, TimeFormat};
 

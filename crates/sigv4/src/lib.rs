@@ -5,17 +5,20 @@
 //!
 //! The gateway's way through: [`parse`] the [`Head`]; find the credential; say what the body is
 //! ([`Payload::of`] for S3, [`payload::of_body`] for the others); [`Signed::verify`];
-//! [`Signed::verify_token`]; for chunked bodies, feed a [`chunked::Decoder`].
+//! [`Signed::verify_token`]; [`stream::checked`] wraps the body.
 
 pub mod auth;
 pub mod canonical;
+pub mod chunked;
 pub mod date;
 pub mod encode;
 pub mod error;
 pub mod head;
 pub mod key;
 pub mod payload;
+pub mod post;
 pub mod sign;
+pub mod stream;
 pub mod verify;
 
 pub use auth::{Scope, Signed, parse};

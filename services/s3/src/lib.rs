@@ -9,26 +9,34 @@
 
 use std::sync::Arc;
 
-use fogbank_core::Service;
+use fogbank_core::{Op, Service};
 
 pub mod acl;
 pub mod authz;
+mod bucket_policy;
 mod checksum;
 mod condition;
+mod config;
 mod copysource;
+mod cors;
 mod data;
 pub mod error;
 mod event;
+pub mod lifecycle;
+mod notification;
 mod object;
 pub mod owner;
+mod public_access;
 mod range;
 pub mod record;
 mod seqid;
+mod settings;
 mod sse;
 pub mod state;
 pub mod tables;
 mod tagset;
 mod versions;
+pub mod website;
 mod write;
 
 pub use record::{BucketRecord, ObjectRecord, Versioning};
@@ -37,6 +45,20 @@ pub use state::S3;
 /// The service, ready for the gateway.
 #[must_use]
 pub fn service(s3: Arc<S3>) -> Service {
-    let tables = [object::TABLES.as_slice()].concat();
-    Service::new("s3", s3, &tables)
+    Service::new("s3", s3, &tables())
+}
+
+/// Every operation.
+fn tables() -> Vec<&'static [Op<S3>]> {
+    let settings = [
+        acl::ops::OPS,
+        bucket_policy::OPS,
+        cors::OPS,
+        lifecycle::OPS,
+        notification::OPS,
+        public_access::OPS,
+        settings::OPS,
+        website::OPS,
+    ];
+    [object::TABLES.as_slice(), settings.as_slice()].concat()
 }

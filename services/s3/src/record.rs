@@ -57,6 +57,13 @@ pub struct Has {
     pub notification: bool,
     #[n(5)]
     pub tags: bool,
+    /// The policy gives something to everybody.
+    #[n(6)]
+    #[cbor(default)]
+    pub public_policy: bool,
+    #[n(7)]
+    #[cbor(default)]
+    pub requester_pays: bool,
 }
 
 /// Versioning of a bucket.

@@ -1,1 +1,9 @@
-//! Placeholder, replaced by its first real module.
+//! The integration tests: a whole fogbank, driven by clients that nobody here wrote.
+#![cfg(test)]
+
+mod bad_input;
+mod blueprint;
+mod crash;
+mod data_directory;
+mod scripts;
+mod shell;

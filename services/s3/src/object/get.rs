@@ -9,7 +9,7 @@ use http::{HeaderName, HeaderValue};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use crate::authz::check;
+use crate::authz::{check, hide_missing};
 use crate::checksum::ChecksumOutput;
 use crate::condition::{ReadConditions, Verdict};
 use crate::error::{invalid_request, precondition_failed};
@@ -17,7 +17,7 @@ use crate::object::{check_readable, quoted, version_header};
 use crate::record::{BucketRecord, Checksum, ChecksumType, Data, ObjectRecord};
 use crate::sse::{CustomerKeyInput, SseOutput};
 use crate::tables::{MANIFESTS, seq_key};
-use crate::{S3, data, range};
+use crate::{S3, data, lifecycle, range};
 
 pub(crate) const OPS: &[Op<S3>] = ops![GetObject => get_object [check]];
 
@@ -176,6 +176,7 @@ pub(crate) async fn open(s3: &S3, cx: &Cx, input: &GetObjectInput) -> Result<Ope
         _ => ChecksumOutput::default(),
     };
     let mut output = describe(&bucket, &record);
+    output.expiration = lifecycle::expiration(s3, &bucket, &input.key, &record).await?;
     output.checksum = checksum;
     output.content_length = Some(bytes.end - bytes.start);
     if input.part_number.is_some() {
@@ -296,8 +297,8 @@ impl S3 {
         match (found, version) {
             (Some(r), _) if !r.delete_marker => Ok(r),
             (None, Some(v)) => Err(crate::error::no_such_version(key, v)),
-            (None, None) => Err(crate::error::no_such_key(key)),
-            (Some(r), None) => Err(marker_headers(bucket, &r, crate::error::no_such_key(key))),
+            (None, None) => Err(self.missing(cx, bucket, key).await),
+            (Some(r), None) => Err(marker_headers(bucket, &r, self.missing(cx, bucket, key).await)),
             (Some(r), Some(_)) => {
                 let error = ApiError::new(
                     "MethodNotAllowed",
@@ -314,6 +315,13 @@ impl S3 {
                 Err(marker_headers(bucket, &r, error))
             }
         }
+    }
+}
+
+impl S3 {
+    /// The answer for a key that is not there, to this caller.
+    async fn missing(&self, cx: &Cx, bucket: &BucketRecord, key: &str) -> ApiError {
+        hide_missing(self, cx, bucket, crate::error::no_such_key(key)).await
     }
 }
 

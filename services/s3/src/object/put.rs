@@ -11,7 +11,7 @@ use crate::object::{LockInput, MetaInput, check_key, quoted, storage_class};
 use crate::record::ObjectRecord;
 use crate::sse::{self, CustomerKeyInput, SseInput, SseOutput};
 use crate::write::Write;
-use crate::{S3, data, event, tagset};
+use crate::{S3, data, event, lifecycle, tagset};
 
 pub(crate) const OPS: &[Op<S3>] = ops![PutObject => put_object [check]];
 
@@ -104,7 +104,7 @@ pub(crate) async fn put_object(s3: &S3, cx: &Cx, input: PutObjectInput) -> Resul
     Ok(PutObjectOutput {
         etag: quoted(&record.etag),
         version_id: record.version.clone(),
-        expiration: None,
+        expiration: lifecycle::expiration(s3, &bucket, &input.key, &record).await?,
         checksum: ChecksumOutput::object(record.checksum.as_ref()),
         sse: SseOutput::from(&record.sse),
     })

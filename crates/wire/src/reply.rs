@@ -1,0 +1,274 @@
+//! Replies of success, in the protocol of the request.
+
+use std::fmt::Write;
+
+use bytes::Bytes;
+use fogbank_core::{Body, Reply, Value};
+use fogbank_model::{Kind, Location, Protocol, Shape, TimeFormat};
+use http::header::{CONTENT_LENGTH, CONTENT_TYPE};
+use http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode};
+
+use crate::xml_out::{self, Style};
+use crate::{Call, cbor, error, json, s3, time};
+
+const XML_HEAD: &str = "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n";
+
+impl Call {
+    /// Writes a reply.
+    #[must_use]
+    pub fn encode(&self, reply: Reply, request_id: &str) -> Response<Body> {
+        let Reply { value, body, status, headers: extra } = reply;
+        let shape = self.operation.output.map(|o| self.service.shape(o));
+        let mut headers = HeaderMap::with_capacity(16);
+        let mut status = status.unwrap_or(self.operation.status);
+        let body = match self.protocol {
+            Protocol::Json => {
+                let v = match self.service.json_version {
+                    "1.0" => "application/x-amz-json-1.0",
+                    _ => "application/x-amz-json-1.1",
+                };
+                content_type(&mut headers, v);
+                let mut out = String::new();
+                match shape {
+                    Some(s) => json::encode(&mut out, self.service, s, &value),
+                    None => out.push_str("{}"),
+                }
+                text(out)
+            }
+            Protocol::Cbor => {
+                content_type(&mut headers, "application/cbor");
+                headers.insert("smithy-protocol", HeaderValue::from_static("rpc-v2-cbor"));
+                let v = if value == Value::Null { Value::Map(Vec::new()) } else { value };
+                Body::Full(cbor::encode(self.service, shape, &v).into())
+            }
+            Protocol::Query | Protocol::Ec2 => {
+                content_type(&mut headers, "text/xml;charset=UTF-8");
+                self.query_reply(shape, &value, request_id)
+            }
+            Protocol::RestJson | Protocol::RestXml => {
+                if let Some(s) = shape {
+                    self.members_outside(s, &value, &mut headers, &mut status);
+                }
+                self.rest_body(shape, &value, body, &mut headers)
+            }
+        };
+        error::request_id_headers(&mut headers, self.service, request_id);
+        for (k, v) in extra {
+            headers.insert(k, v);
+        }
+        finish(status, headers, body)
+    }
+
+    fn query_reply(&self, shape: Option<&Shape>, value: &Value, request_id: &str) -> Body {
+        let mut out = String::from(XML_HEAD);
+        let (name, ns) = (self.operation.name, self.service.xml_namespace);
+        let _ = write!(out, "<{name}Response xmlns=\"{ns}\">");
+        let style = Style::of(self.service);
+        if self.protocol == Protocol::Ec2 {
+            let _ = write!(out, "<requestId>{request_id}</requestId>");
+            if let Some(s) = shape {
+                xml_out::members(&mut out, style, self.service, s, value);
+            }
+        } else {
+            if let Some(s) = shape {
+                let wrapper = self.operation.wrapper;
+                if !wrapper.is_empty() {
+                    let _ = write!(out, "<{wrapper}>");
+                }
+                xml_out::members(&mut out, style, self.service, s, value);
+                if !wrapper.is_empty() {
+                    let _ = write!(out, "</{wrapper}>");
+                }
+            }
+            let _ = write!(
+                out,
+                "<ResponseMetadata><RequestId>{request_id}</RequestId></ResponseMetadata>"
+            );
+        }
+        let _ = write!(out, "</{name}Response>");
+        text(out)
+    }
+
+    /// Headers and the status, for the members that are there.
+    fn members_outside(
+        &self,
+        shape: &Shape,
+        value: &Value,
+        headers: &mut HeaderMap,
+        status: &mut u16,
+    ) {
+        let Value::Map(entries) = value else { return };
+        for (k, v) in entries {
+            let Some(m) = shape.member(k) else { continue };
+            match (m.location, v) {
+                (Location::Status, Value::Int(n)) => *status = u16::try_from(*n).unwrap_or(*status),
+                (Location::Header, Value::Null) => {}
+                (Location::Header, Value::List(items)) => {
+                    let of = self.service.shape(m.shape);
+                    let item = match of.kind {
+                        Kind::List(item, _) => self.service.shape(item),
+                        _ => of,
+                    };
+                    let mut all = String::new();
+                    for (i, v) in items.iter().enumerate() {
+                        all.push_str(if i > 0 { ", " } else { "" });
+                        let mut one = String::new();
+                        header_scalar(&mut one, item, v);
+                        if item.kind == Kind::String && one.contains([',', '"']) {
+                            json::string(&mut all, &one);
+                        } else {
+                            all.push_str(&one);
+                        }
+                    }
+                    put(headers, m.wire(), &all);
+                }
+                (Location::Header, v) => {
+                    let mut one = String::new();
+                    header_scalar(&mut one, self.service.shape(m.shape), v);
+                    if m.json_value {
+                        use base64::Engine;
+                        one = base64::engine::general_purpose::STANDARD.encode(one);
+                    }
+                    put(headers, m.wire(), &one);
+                }
+                (Location::Headers, Value::Map(entries)) => {
+                    for (k, v) in entries {
+                        if let Some(text) = v.as_str() {
+                            put(headers, &format!("{}{k}", m.wire()), text);
+                        }
+                    }
+                }
+                _ => {}
+            }
+        }
+    }
+
+    fn rest_body(
+        &self,
+        shape: Option<&Shape>,
+        value: &Value,
+        stream: Option<Body>,
+        headers: &mut HeaderMap,
+    ) -> Body {
+        let xml = self.protocol == Protocol::RestXml;
+        let own_type = if xml { "application/xml" } else { "application/json" };
+        let Some(shape) = shape else { return Body::Empty };
+        if let Some(m) = shape.payload.and_then(|p| shape.member(p)) {
+            let of = self.service.shape(m.shape);
+            return match (of.kind, value.get(m.name)) {
+                _ if stream.is_some() => {
+                    content_type_if_absent(headers, "application/octet-stream");
+                    stream.unwrap_or_default()
+                }
+                (_, None) => Body::Empty,
+                (Kind::Blob, Some(Value::Blob(b))) => {
+                    content_type_if_absent(headers, "application/octet-stream");
+                    Body::Full(b.clone())
+                }
+                (Kind::String, Some(Value::Str(s))) => {
+                    // S3's bucket policy is JSON in an operation whose other bodies are XML.
+                    let json = s.trim_start().starts_with('{');
+                    content_type_if_absent(
+                        headers,
+                        if json { "application/json" } else { "text/plain" },
+                    );
+                    text(s.clone().into_owned())
+                }
+                (_, Some(v)) if xml => {
+                    content_type(headers, own_type);
+                    let name = s3::root(self, shape).unwrap_or({
+                        match (m.wire_name, of.location_name) {
+                            ("", "") => of.name,
+                            ("", n) => n,
+                            (n, _) => n,
+                        }
+                    });
+                    self.document(name, of, v)
+                }
+                (_, Some(v)) => {
+                    content_type(headers, own_type);
+                    let mut out = String::new();
+                    json::encode(&mut out, self.service, of, v);
+                    text(out)
+                }
+            };
+        }
+        let body = shape.members.iter().any(|m| m.location == Location::Body);
+        if !body {
+            // REST JSON answers an empty object even then; S3 answers nothing.
+            if xml {
+                return Body::Empty;
+            }
+            content_type(headers, own_type);
+            return text("{}".into());
+        }
+        content_type(headers, own_type);
+        if xml {
+            let name = s3::root(self, shape)
+                .map_or_else(|| format!("{}Result", self.operation.name), str::to_owned);
+            if self.service.id == "s3" && self.operation.name == "GetBucketLocation" {
+                return s3::location(value);
+            }
+            return self.document(&name, shape, value);
+        }
+        let mut out = String::new();
+        json::encode(&mut out, self.service, shape, value);
+        text(out)
+    }
+
+    fn document(&self, name: &str, shape: &Shape, v: &Value) -> Body {
+        let mut out = String::with_capacity(1024);
+        out.push_str(XML_HEAD);
+        let namespace = match (self.service.id, self.service.xml_namespace) {
+            ("s3", _) => s3::NAMESPACE,
+            (_, "") => self.operation.root_namespace,
+            (_, ns) => ns,
+        };
+        let ns = (!namespace.is_empty()).then_some(("", namespace));
+        xml_out::element(&mut out, Style::of(self.service), self.service, shape, name, ns, v);
+        text(out)
+    }
+}
+
+fn header_scalar(out: &mut String, shape: &Shape, v: &Value) {
+    match (shape.kind, v) {
+        (Kind::Timestamp(format), Value::Time(t)) => {
+            time::write(out, *t, format.unwrap_or(TimeFormat::Rfc822), false);
+        }
+        _ => xml_out::scalar_plain(out, v),
+    }
+}
+
+fn put(headers: &mut HeaderMap, name: &str, value: &str) {
+    // A name or value that HTTP cannot carry is left out rather than mangled; stored metadata was
+    // checked when it came in.
+    if let (Ok(n), Ok(v)) = (HeaderName::try_from(name), HeaderValue::from_bytes(value.as_bytes()))
+    {
+        headers.insert(n, v);
+    }
+}
+
+fn content_type(headers: &mut HeaderMap, v: &'static str) {
+    headers.insert(CONTENT_TYPE, HeaderValue::from_static(v));
+}
+
+fn content_type_if_absent(headers: &mut HeaderMap, v: &'static str) {
+    headers.entry(CONTENT_TYPE).or_insert(HeaderValue::from_static(v));
+}
+
+pub fn text(s: String) -> Body {
+    Body::Full(Bytes::from(s))
+}
+
+/// Puts status, headers and body together. A length that a member has set (HEAD) stays.
+pub fn finish(status: u16, headers: HeaderMap, body: Body) -> Response<Body> {
+    let mut r = Response::new(body);
+    *r.status_mut() = StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+    *r.headers_mut() = headers;
+    let bodiless = matches!(status, 204 | 304);
+    if bodiless {
+        *r.body_mut() = Body::Empty;
+        r.headers_mut().remove(CONTENT_LENGTH);
+    }
+    r
+}
