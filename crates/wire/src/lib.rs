@@ -11,6 +11,7 @@ mod cbor;
 mod error;
 mod form;
 mod json;
+pub mod multipart;
 mod reply;
 mod rest;
 mod route;
