@@ -11,6 +11,7 @@ use fogbank_core::{ApiError, Check, Cx, Kind, Result, Value};
 
 use crate::S3;
 use crate::acl::{Acl, Grantee, Permission};
+use crate::bucket::check_region;
 use crate::error::access_denied;
 use crate::record::{BucketRecord, ObjectRecord, Ownership};
 
@@ -30,6 +31,9 @@ pub(crate) async fn check(s3: &S3, cx: &Cx, input: &Value) -> Result<Vec<Check>>
         return Ok(create_bucket(cx, name, input));
     }
     let bucket = s3.bucket(name).await?;
+    if cx.operation != "GetBucketLocation" {
+        check_region(cx, &bucket)?;
+    }
     expect_owner(&bucket, input.str("ExpectedBucketOwner"))?;
     if cx.operation == "DeleteObjects" {
         return Ok(Vec::new()); // asked key by key, as each may have its own answer

@@ -256,6 +256,8 @@ pub(crate) struct Expected {
     pub md5: Option<[u8; 16]>,
     /// The algorithm to compute: the client's, or CRC64NVME.
     pub algorithm: Option<Algorithm>,
+    /// Another algorithm to compute.
+    pub also: Option<Algorithm>,
     /// From a header; a trailer's value comes with the end of the body.
     pub value: Option<String>,
     /// The value comes as a trailer.
@@ -292,7 +294,7 @@ impl Expected {
                 "Value for x-amz-sdk-checksum-algorithm header is invalid.",
             ));
         }
-        Ok(Expected { md5, algorithm, value, trailer })
+        Ok(Expected { md5, algorithm, also: None, value, trailer })
     }
 
     /// Compares with what arrived. Call it once the body has been read to its end.

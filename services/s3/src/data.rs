@@ -76,7 +76,8 @@ pub(crate) struct Arrived {
     pub fresh: Fresh,
     pub size: u64,
     pub md5: [u8; 16],
-    pub checksum: Checksum,
+    /// Of the expected algorithm (CRC64NVME by default), then of the additional one.
+    pub checksums: Vec<Checksum>,
 }
 
 /// Receives `body`: stores it, hashes it, and compares it with what the client expects.
@@ -97,7 +98,7 @@ pub(crate) async fn receive(
     }
     let algorithm = expected.algorithm.unwrap_or(Algorithm::Crc64Nvme);
     let limit = if inline { INLINE_MAX as u64 } else { 0 };
-    let mut hashes = Hashes::new(algorithm);
+    let mut hashes = Hashes::new(algorithm, expected.also);
     let mut size = 0u64;
 
     // Whatever fits is held back; the first piece that does not fit opens a file.
@@ -117,10 +118,10 @@ pub(crate) async fn receive(
             check_length(length, size)?;
             let bytes = held.take();
             hashes.update(&bytes);
-            let (md5, checksum) = hashes.finish();
-            expected.verify(cx, &md5, std::slice::from_ref(&checksum))?;
+            let (md5, checksums) = hashes.finish();
+            expected.verify(cx, &md5, &checksums)?;
             let fresh = if bytes.is_empty() { Fresh::Empty } else { Fresh::Inline(bytes) };
-            return Ok(Arrived { fresh, size, md5, checksum });
+            return Ok(Arrived { fresh, size, md5, checksums });
         }
     }
 
@@ -140,15 +141,15 @@ pub(crate) async fn receive(
         writer.write(piece).await?;
     }
     check_length(length, size)?;
-    let (md5, checksum) = hashing.finish().await?;
-    expected.verify(cx, &md5, std::slice::from_ref(&checksum))?;
+    let (md5, checksums) = hashing.finish().await?;
+    expected.verify(cx, &md5, &checksums)?;
     let fresh = if size == 0 {
         Fresh::Empty
     } else {
         let id = Some(writer.finish().await?);
         Fresh::Blob(FreshBlob { id, blobs: s3.blobs.clone() })
     };
-    Ok(Arrived { fresh, size, md5, checksum })
+    Ok(Arrived { fresh, size, md5, checksums })
 }
 
 /// The bytes `range` of a version. `None`: they were deleted since the record was read, so the
@@ -253,31 +254,40 @@ impl Held {
     }
 }
 
-/// MD5 (for the ETag) and one checksum.
+/// MD5 (for the ETag) and the checksums.
 struct Hashes {
     md5: Md5,
     sum: Hasher,
+    also: Option<Hasher>,
 }
 
+/// What hashing gives.
+type Digests = ([u8; 16], Vec<Checksum>);
+
 impl Hashes {
-    fn new(a: Algorithm) -> Self {
-        Hashes { md5: Md5::new(), sum: Hasher::new(a) }
+    fn new(a: Algorithm, also: Option<Algorithm>) -> Self {
+        let also = also.filter(|b| *b != a).map(Hasher::new);
+        Hashes { md5: Md5::new(), sum: Hasher::new(a), also }
     }
 
     fn update(&mut self, bytes: &[u8]) {
         self.md5.update(bytes);
         self.sum.update(bytes);
+        if let Some(h) = &mut self.also {
+            h.update(bytes);
+        }
     }
 
-    fn finish(self) -> ([u8; 16], Checksum) {
-        (self.md5.finalize().into(), self.sum.checksum())
+    fn finish(self) -> Digests {
+        let sums = std::iter::once(self.sum).chain(self.also).map(Hasher::checksum);
+        (self.md5.finalize().into(), sums.collect())
     }
 }
 
 /// Hashing here, or beside us on a thread while we write the file.
 enum Hashing {
     Here(Box<Hashes>),
-    Beside { pieces: mpsc::Sender<Bytes>, done: tokio::task::JoinHandle<([u8; 16], Checksum)> },
+    Beside { pieces: mpsc::Sender<Bytes>, done: tokio::task::JoinHandle<Digests> },
 }
 
 impl Hashing {
@@ -310,7 +320,7 @@ impl Hashing {
         Ok(())
     }
 
-    async fn finish(self) -> Result<([u8; 16], Checksum)> {
+    async fn finish(self) -> Result<Digests> {
         match self {
             Hashing::Here(h) => Ok(h.finish()),
             Hashing::Beside { pieces, done } => {

@@ -13,6 +13,7 @@ use fogbank_core::{Op, Service};
 
 pub mod acl;
 pub mod authz;
+mod bucket;
 mod bucket_policy;
 mod checksum;
 mod condition;
@@ -23,6 +24,8 @@ mod data;
 pub mod error;
 mod event;
 pub mod lifecycle;
+mod list;
+mod multipart;
 mod notification;
 mod object;
 pub mod owner;
@@ -60,5 +63,12 @@ fn tables() -> Vec<&'static [Op<S3>]> {
         settings::OPS,
         website::OPS,
     ];
-    [object::TABLES.as_slice(), settings.as_slice()].concat()
+    [
+        bucket::TABLES.as_slice(),
+        list::TABLES.as_slice(),
+        multipart::TABLES.as_slice(),
+        object::TABLES.as_slice(),
+        settings.as_slice(),
+    ]
+    .concat()
 }

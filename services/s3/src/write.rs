@@ -193,14 +193,8 @@ impl<'a> Write<'a> {
 
     /// Commits, then deletes the bytes that nobody names any more.
     pub async fn commit(mut self) -> Result<()> {
-        for (blob, seq) in &self.garbage {
-            self.tx.put(&GARBAGE, &garbage_key(blob, *seq), &());
-        }
-        self.tx.commit().await?;
-        for (blob, seq) in self.garbage {
-            self.s3.reap(&blob, seq).await;
-        }
-        Ok(())
+        let garbage = std::mem::take(&mut self.garbage);
+        commit(self.s3, self.tx, garbage).await
     }
 
     /// Greater than the sequence of every version there is.
@@ -279,6 +273,18 @@ impl<'a> Write<'a> {
         }
         Ok(())
     }
+}
+
+/// Commits, then deletes the blobs that lost their record (and its sequence) by it.
+pub(crate) async fn commit(s3: &S3, mut tx: Tx, garbage: Vec<(BlobId, u64)>) -> Result<()> {
+    for (blob, seq) in &garbage {
+        tx.put(&GARBAGE, &garbage_key(blob, *seq), &());
+    }
+    tx.commit().await?;
+    for (blob, seq) in garbage {
+        s3.reap(&blob, seq).await;
+    }
+    Ok(())
 }
 
 impl S3 {

@@ -217,7 +217,7 @@ async fn copy_object(s3: &S3, cx: &Cx, mut input: CopyObjectInput) -> Result<Cop
         let record = ObjectRecord {
             etag: hex::encode(arrived.md5),
             size: arrived.size,
-            checksum: Some(arrived.checksum),
+            checksum: arrived.checksums.into_iter().next(),
             storage_class: class.clone(),
             owner,
             data: if share.is_some() { from.data.clone() } else { Data::Empty },
@@ -259,8 +259,8 @@ async fn bring(
         (source.hashed(algorithm), &from.data, &from.checksum)
         && let Some(md5) = hex::decode(&from.etag).ok().and_then(|b| b.try_into().ok())
     {
-        let (fresh, checksum) = (Fresh::Empty, checksum.clone());
-        let arrived = Arrived { fresh, size: from.size, md5, checksum };
+        let (fresh, checksums) = (Fresh::Empty, vec![checksum.clone()]);
+        let arrived = Arrived { fresh, size: from.size, md5, checksums };
         return Ok(Some((arrived, Some(id.clone()))));
     }
     let Some(body) = source.read(s3, 0..from.size).await? else { return Ok(None) };

@@ -86,7 +86,7 @@ pub(crate) async fn put_object(s3: &S3, cx: &Cx, input: PutObjectInput) -> Resul
     let record = ObjectRecord {
         etag: hex::encode(arrived.md5),
         size: arrived.size,
-        checksum: Some(arrived.checksum),
+        checksum: arrived.checksums.into_iter().next(),
         storage_class,
         owner,
         meta,
