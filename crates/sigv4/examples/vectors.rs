@@ -7,8 +7,13 @@ use std::io::{BufRead, Write};
 
 use fogbank_sigv4::canonical::{PathStyle, sha256_hex};
 use fogbank_sigv4::{Dialect, Head, Keys, Signer, Terms, parse, payload};
-use http::{HeaderMap, HeaderName, HeaderValue};
+use http::HeaderValue;
 use serde_json::{Value, json};
+
+#[path = "../tests/support/raw.rs"]
+mod raw;
+
+use raw::Raw;
 
 fn main() -> std::io::Result<()> {
     let mut out = std::io::stdout().lock();
@@ -66,36 +71,4 @@ fn answer(q: &Value) -> Result<Value, String> {
         "sts": s.string_to_sign,
         "signature": s.signature,
     }))
-}
-
-/// A request as text. Not by way of an HTTP parser: the vectors hold what those rightly refuse.
-struct Raw<'a> {
-    method: &'a str,
-    path: &'a str,
-    query: &'a str,
-    headers: HeaderMap,
-    body: &'a str,
-}
-
-impl<'a> Raw<'a> {
-    fn parse(text: &'a str) -> Result<Self, String> {
-        let (top, body) = text.split_once("\n\n").unwrap_or((text.trim_end_matches('\n'), ""));
-        let (line, rest) = top.split_once('\n').unwrap_or((top, ""));
-        let (method, target) = line.split_once(' ').ok_or("no request line")?;
-        let target = target.strip_suffix(" HTTP/1.1").unwrap_or(target);
-        let (path, query) = target.split_once('?').unwrap_or((target, ""));
-        let mut headers = HeaderMap::new();
-        let unfolded = rest.replace("\n ", " ");
-        for line in unfolded.lines() {
-            let (name, value) = line.split_once(':').ok_or("a header without a colon")?;
-            let name: HeaderName = name.parse().map_err(|_| format!("header name {name}"))?;
-            headers.append(name, HeaderValue::from_str(value).map_err(|e| e.to_string())?);
-        }
-        Ok(Raw { method, path, query, headers, body })
-    }
-
-    fn head(&self) -> Head<'_> {
-        let Raw { method, path, query, headers, .. } = self;
-        Head { method, path, query, authority: None, headers }
-    }
 }
