@@ -1,3 +1,5 @@
+//! Tests of `acl`.
+
 use super::*;
 use crate::owner::canonical_id;
 

@@ -1,3 +1,5 @@
+//! Tests of `checksum`.
+
 use super::*;
 
 fn sum(a: Algorithm, bytes: &[u8]) -> String {
