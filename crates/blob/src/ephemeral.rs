@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use bytes::{Bytes, BytesMut};
-use fogbank_core::{Body, BoxFuture};
+use fogbank_core::{Body, BoxFuture, Ids};
 use futures_util::FutureExt;
 use parking_lot::{Mutex, RwLock};
 
@@ -18,11 +18,11 @@ use crate::{BlobId, Error, Result};
 /// The longest blob that stays in memory.
 const SMALL: usize = 256 << 10;
 
-#[derive(Clone, Default)]
+#[derive(Clone)]
 pub(crate) struct Ephemeral(Arc<Inner>);
 
-#[derive(Default)]
 struct Inner {
+    ids: Ids,
     small: RwLock<HashMap<BlobId, (Bytes, Instant)>>,
     /// Made when the first large blob is written.
     large: Mutex<Option<Arc<Large>>>,
@@ -31,6 +31,16 @@ struct Inner {
 struct Large {
     files: Files,
     _dir: TempDir,
+}
+
+impl Default for Ephemeral {
+    fn default() -> Self {
+        Ephemeral(Arc::new(Inner {
+            ids: Ids::system(),
+            small: RwLock::default(),
+            large: Mutex::default(),
+        }))
+    }
 }
 
 impl Ephemeral {
@@ -43,7 +53,7 @@ impl Ephemeral {
         if let Some(l) = &*slot {
             return Ok(l.clone());
         }
-        let dir = TempDir::new()?;
+        let dir = TempDir::new(&self.0.ids)?;
         let files = Files::open(&dir.0, &Options::default())?;
         let large = Arc::new(Large { files, _dir: dir });
         *slot = Some(large.clone());
@@ -147,7 +157,7 @@ impl Upload for MemoryUpload {
             // Copied together: a piece may pin a larger buffer that it was cut from.
             let mut all = BytesMut::with_capacity(self.size);
             self.pieces.iter().for_each(|p| all.extend_from_slice(p));
-            let id = BlobId::random();
+            let id = BlobId::random(&self.store.0.ids);
             let entry = (all.freeze(), Instant::now());
             self.store.0.small.write().insert(id, entry);
             Ok(id)
@@ -163,10 +173,10 @@ struct TempDir(PathBuf);
 const PREFIX: &str = "fogbank-ephemeral-";
 
 impl TempDir {
-    fn new() -> Result<Self> {
+    fn new(ids: &Ids) -> Result<Self> {
         let parent = std::env::temp_dir();
         remove_abandoned(&parent);
-        let name = format!("{PREFIX}{}-{}", std::process::id(), BlobId::random());
+        let name = format!("{PREFIX}{}-{}", std::process::id(), BlobId::random(ids));
         let path = parent.join(name);
         std::fs::create_dir(&path).map_err(Error::io("make", &path))?;
         Ok(TempDir(path))

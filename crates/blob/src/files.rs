@@ -9,7 +9,8 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use bytes::{Buf, Bytes};
-use fogbank_core::{ApiError, Body, BoxFuture};
+use fogbank_core::clock::real_now;
+use fogbank_core::{ApiError, Body, BoxFuture, Ids};
 use futures_util::FutureExt;
 
 use crate::blobs::{Backend, Listed, Upload};
@@ -30,6 +31,7 @@ struct Inner {
     root: PathBuf,
     fsync: bool,
     windows: Windows,
+    ids: Ids,
 }
 
 /// Small pieces are gathered to about this many bytes before they are written: fewer system calls,
@@ -48,14 +50,18 @@ impl Files {
             let path = left.map_err(Error::io("read", &tmp))?.path();
             fs::remove_file(&path).map_err(Error::io("remove", path))?;
         }
-        let windows = Windows::default();
-        Ok(Files(Arc::new(Inner { root: root.to_owned(), fsync: options.fsync, windows })))
+        Ok(Files(Arc::new(Inner {
+            root: root.to_owned(),
+            fsync: options.fsync,
+            windows: Windows::default(),
+            ids: Ids::system(),
+        })))
     }
 
     /// Begins a blob. Files are made, written and renamed inline: each call is a few microseconds
     /// of page cache, less than a thread's wake-up.
     pub fn writer(&self) -> Result<FileUpload> {
-        let id = BlobId::random();
+        let id = BlobId::random(&self.0.ids);
         let temp = self.0.root.join("tmp").join(id.to_string());
         let file = File::options()
             .write(true)
@@ -153,7 +159,7 @@ impl Inner {
 
     fn list(&self) -> Result<Vec<Listed>> {
         let read = |p: &Path| fs::read_dir(p).map_err(Error::io("read", p));
-        let now = SystemTime::now();
+        let now = SystemTime::from(real_now());
         let mut all = Vec::new();
         for dir in read(&self.root)? {
             let dir = dir.map_err(Error::io("read", &self.root))?.path();

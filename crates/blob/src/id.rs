@@ -3,6 +3,7 @@
 use std::fmt;
 use std::str::FromStr;
 
+use fogbank_core::Ids;
 use minicbor::{Decode, Decoder, Encode, Encoder, decode, encode};
 
 /// The name of a blob. It cannot be anything but hexadecimal digits, so it is safe in a path.
@@ -10,13 +11,9 @@ use minicbor::{Decode, Decoder, Encode, Encoder, decode, encode};
 pub struct BlobId([u8; 16]);
 
 impl BlobId {
-    /// A new id, from the operating system's randomness.
-    ///
-    /// # Panics
-    /// When the system has no randomness to give, as no id could be trusted to be unique.
-    pub(crate) fn random() -> Self {
+    pub(crate) fn random(ids: &Ids) -> Self {
         let mut b = [0; 16];
-        getrandom::fill(&mut b).expect("the system's randomness");
+        ids.fill(&mut b);
         BlobId(b)
     }
 }
@@ -76,7 +73,7 @@ mod tests {
 
     #[test]
     fn text_and_cbor_come_back() {
-        let id = BlobId::random();
+        let id = BlobId::random(&Ids::seeded(1));
         assert_eq!(id.to_string().parse(), Ok(id));
         assert_eq!(id.to_string().len(), 32);
         let cbor: Result<Vec<u8>, encode::Error<Infallible>> = minicbor::to_vec(id);
