@@ -6,7 +6,7 @@
 //! there.
 
 pub mod faults;
-pub mod lsm;
+pub mod log;
 pub mod memory;
 
 use std::ops::ControlFlow;

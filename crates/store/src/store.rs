@@ -7,7 +7,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 
 use crate::dir::DataDir;
-use crate::engine::lsm::Lsm;
+use crate::engine::log::Log;
 use crate::engine::memory::Memory;
 use crate::engine::{Batch, Embedded, Engine, Span};
 use crate::group::Group;
@@ -84,7 +84,7 @@ impl Store {
     /// operating system refused; the message says what to do.
     pub fn open(path: &Path, options: &Options) -> Result<Self> {
         let dir = DataDir::open(path)?;
-        let engine = Lsm::open(&dir.path().join("store"))?;
+        let engine = Log::open(&dir.path().join("store"))?;
         let mut store = Store::inner(Backend::Embedded(Arc::new(engine)));
         store.flush_commits(options.durability)?;
         store._dir = Some(dir);

@@ -1,4 +1,4 @@
-//! The default engine on disk: a log-structured merge tree with a journal.
+//! fjall, a log-structured merge tree, behind the engine trait: measured and not chosen.
 //!
 //! Each commit is appended to the journal with one write, so it survives the death of the process;
 //! the tree's own threads move it from memory to sorted files later. Everything that takes memory
@@ -11,8 +11,8 @@ use std::path::{Path, PathBuf};
 use bytes::Bytes;
 use fjall::{Database, Keyspace, KeyspaceCreateOptions, PersistMode};
 
-use super::{Batch, Embedded, Span, Visitor};
-use crate::{Error, Result};
+use fogbank_store::engine::{Batch, Embedded, Span, Visitor};
+use fogbank_store::{Error, Result};
 
 /// Writes gathered in memory before they become a sorted file. As many again may wait to be
 /// written while the disk is slow.
