@@ -49,3 +49,19 @@ pub trait Directory: Send + Sync {
     /// Notes that a session of the role begins, for `RoleLastUsed`.
     fn role_used<'a>(&'a self, cx: &'a Cx, role: &'a Role) -> BoxFuture<'a, Result<()>>;
 }
+
+/// Where the public keys of token issuers come from.
+pub trait Issuers: Send + Sync {
+    /// The JSON Web Key Set of the issuer at `url` (with its scheme); `None` when it cannot be had.
+    fn keys<'a>(&'a self, url: &'a str) -> BoxFuture<'a, Option<String>>;
+}
+
+/// No issuer can be reached: a cloud without the internet and without issuers of its own.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct NoIssuers;
+
+impl Issuers for NoIssuers {
+    fn keys<'a>(&'a self, _: &'a str) -> BoxFuture<'a, Option<String>> {
+        Box::pin(std::future::ready(None))
+    }
+}

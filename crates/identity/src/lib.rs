@@ -7,5 +7,5 @@ pub mod directory;
 pub mod keys;
 pub mod session;
 
-pub use directory::{Directory, OidcProvider, Role};
+pub use directory::{Directory, Issuers, NoIssuers, OidcProvider, Role};
 pub use session::{Grant, Issued, Sessions};
