@@ -12,6 +12,8 @@ pub mod context;
 pub mod decide;
 pub mod engine;
 pub mod error;
+#[doc(hidden)]
+pub mod fuzz;
 pub mod glob;
 mod json;
 mod message;

@@ -13,6 +13,8 @@ pub mod chunked;
 pub mod date;
 pub mod encode;
 pub mod error;
+#[doc(hidden)]
+pub mod fuzz;
 pub mod head;
 pub mod key;
 pub mod payload;
