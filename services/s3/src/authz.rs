@@ -189,7 +189,10 @@ impl Wanted<'_> {
     /// What the request's headers ask for beyond its operation: an ACL, tags.
     async fn also(&mut self, key: Option<&str>) -> Result<()> {
         let Some(key) = key else { return Ok(()) };
-        if !matches!(self.cx.operation, "PutObject" | "CopyObject" | "CreateMultipartUpload") {
+        if !matches!(
+            self.cx.operation,
+            "PutObject" | "PostObject" | "CopyObject" | "CreateMultipartUpload"
+        ) {
             if self.cx.operation == "GetObjectAttributes" {
                 let name = match self.input.str("VersionId") {
                     Some(_) => "s3:GetObjectVersionAttributes",

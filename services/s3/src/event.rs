@@ -58,6 +58,28 @@ pub(crate) async fn deleted(
     publish(cx, bucket, "Object Deleted", object, more);
 }
 
+/// Something else about an object: `Object ACL Updated`, `Object Storage Class Changed`.
+pub(crate) fn changed(
+    cx: &Cx,
+    bucket: &BucketRecord,
+    key: &str,
+    record: &ObjectRecord,
+    what: &'static str,
+    more: &[(&'static str, &str)],
+) {
+    if !bucket.has.notification {
+        return;
+    }
+    let object = map! {
+        "key" => key,
+        "size" => i64::try_from(record.size).unwrap_or(i64::MAX),
+        "etag" => record.etag.as_str(),
+        "version-id" => record.version.clone(),
+    };
+    let more = more.iter().map(|(k, v)| ((*k).into(), Value::from(*v))).collect();
+    publish(cx, bucket, what, object, more);
+}
+
 fn publish(
     cx: &Cx,
     bucket: &BucketRecord,

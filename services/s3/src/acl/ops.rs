@@ -7,8 +7,9 @@ use super::{AccessControlPolicy, Acl, AclInput, AclOutput};
 use crate::S3;
 use crate::authz::check;
 use crate::config::BucketInput;
+use crate::event;
 use crate::public_access::refused;
-use crate::record::{BucketRecord, Ownership};
+use crate::record::{BucketRecord, ObjectRecord, Ownership};
 
 pub const OPS: &[Op<S3>] = ops![
     PutBucketAcl => put_bucket_acl [check],
@@ -52,15 +53,20 @@ async fn get_bucket_acl(s3: &S3, _: &Cx, input: BucketInput) -> Result<AclOutput
 async fn put_object_acl(s3: &S3, cx: &Cx, input: PutAclInput) -> Result<()> {
     let PutAclInput { bucket, key, version_id, access_control_policy, headers } = input;
     let key = key.unwrap_or_default();
-    s3.edit_object(cx, &bucket, &key, version_id.as_deref(), |b, object| {
+    let mut found = None;
+    let edit = |b: &BucketRecord, object: &mut ObjectRecord| {
         let acl = requested(b, &object.owner, headers, access_control_policy)?;
         if blocks_public(b) && acl.is_public() {
             return Err(refused(cx, &format!("{}/{key}", b.name), "PutObjectAcl"));
         }
         object.acl = Some(acl);
+        found = Some(b.clone());
         Ok(())
-    })
-    .await?;
+    };
+    let object = s3.edit_object(cx, &bucket, &key, version_id.as_deref(), edit).await?;
+    if let Some(bucket) = found {
+        event::changed(cx, &bucket, &key, &object, "Object ACL Updated", &[]);
+    }
     Ok(())
 }
 

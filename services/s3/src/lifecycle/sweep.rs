@@ -5,6 +5,7 @@ use fogbank_store::{Key, Range};
 
 use super::{Day, Lifecycle, Subject};
 use crate::S3;
+use crate::event;
 use crate::record::{BucketRecord, ObjectRecord};
 use crate::tables::{OBJECTS, VERSIONS, bucket_key, object_key};
 
@@ -141,7 +142,13 @@ impl Sweep<'_> {
         };
         match self.s3.edit_object(self.cx, &self.bucket.name, key, id, edit).await {
             Err(e) if e.code().starts_with("NoSuch") => Ok(()), // deleted in the meantime
-            done => done.map(drop),
+            Err(e) => Err(e),
+            Ok(now) => {
+                let class = [("destination-storage-class", class)];
+                let what = "Object Storage Class Changed";
+                event::changed(self.cx, self.bucket, key, &now, what, &class);
+                Ok(())
+            }
         }
     }
 }

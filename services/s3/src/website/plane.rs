@@ -1,9 +1,10 @@
 //! The website server: documents, folders, error documents and redirects, for everybody.
 
 use std::borrow::Cow;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock, Weak};
 
 use fogbank_core::cx::CxParts;
+use fogbank_core::value::from_value;
 use fogbank_core::{
     ApiError, Body, BoxFuture, Cloud, Cx, Http, Peer, Plane, Principal, Reply, Result, Value,
 };
@@ -16,9 +17,12 @@ use super::host::{bucket_of_host, may_be_a_domain};
 use super::routing::{Location, Visit, folder};
 use super::{Website, page};
 use crate::S3;
+use crate::authz;
 use crate::config;
 use crate::cors::Cors;
 use crate::error::not_configured;
+use crate::object::get::get_object;
+use crate::record::BucketRecord;
 
 /// The website endpoint: `GET` and `HEAD` without signatures, on hosts that name a bucket.
 ///
@@ -26,13 +30,19 @@ use crate::error::not_configured;
 /// and public access blocks decide as they do on the API.
 pub struct Websites {
     s3: Arc<S3>,
-    cloud: Arc<dyn Cloud>,
+    cloud: OnceLock<Weak<dyn Cloud>>,
 }
 
 impl Websites {
     #[must_use]
-    pub fn new(s3: Arc<S3>, cloud: Arc<dyn Cloud>) -> Self {
-        Websites { s3, cloud }
+    pub fn new(s3: Arc<S3>) -> Self {
+        Websites { s3, cloud: OnceLock::new() }
+    }
+
+    /// Tells it which cloud it serves; until then it answers 503. The cloud holds its planes, so
+    /// they do not hold it.
+    pub fn connect(&self, cloud: &Arc<dyn Cloud>) {
+        let _ = self.cloud.set(Arc::downgrade(cloud));
     }
 }
 
@@ -53,7 +63,12 @@ impl Plane for Websites {
         Box::pin(async move {
             let (parts, _) = request.into_parts();
             let head = parts.method == Method::HEAD;
-            let mut response = self.answer(&parts, peer).await;
+            let Some(cloud) = self.cloud.get().and_then(Weak::upgrade) else {
+                let mut response = Response::new(Body::Empty);
+                *response.status_mut() = StatusCode::SERVICE_UNAVAILABLE;
+                return response;
+            };
+            let mut response = self.answer(cloud, &parts, peer).await;
             if head {
                 answer::drop_body(&mut response);
             }
@@ -64,18 +79,23 @@ impl Plane for Websites {
 
 /// One request to a website.
 struct Get<'a> {
+    s3: &'a S3,
     cx: Cx,
     bucket: &'a str,
     site: Website,
     visit: Visit<'a>,
-    head: bool,
     headers: &'a HeaderMap,
     ids: &'a Ids,
 }
 
 impl Websites {
-    async fn answer(&self, parts: &http::request::Parts, peer: Peer) -> Response<Body> {
-        let ids = Ids::new(self.cloud.ids());
+    async fn answer(
+        &self,
+        cloud: Arc<dyn Cloud>,
+        parts: &http::request::Parts,
+        peer: Peer,
+    ) -> Response<Body> {
+        let ids = Ids::new(cloud.ids());
         let named = parts.headers.get(header::HOST).and_then(|h| h.to_str().ok());
         let host = parts.uri.authority().map(http::uri::Authority::as_str).or(named);
         let host = host.unwrap_or_default();
@@ -97,7 +117,7 @@ impl Websites {
                 .map_err(|_| {
                     ApiError::new("InvalidURI", "Couldn't parse the specified URI.").status(400)
                 })?;
-            let cx = self.cx(parts, host, peer, &record.owner, &record.region);
+            let cx = cx(cloud, parts, host, peer, &record);
             Ok::<_, ApiError>((site, key, cx, record.has.cors))
         }
         .await;
@@ -112,15 +132,7 @@ impl Websites {
             false => None,
         };
         let visit = Visit { tls: peer.tls, host, key: &key, query: parts.uri.query() };
-        let get = Get {
-            cx,
-            bucket,
-            site,
-            visit,
-            head: parts.method == Method::HEAD,
-            headers: &parts.headers,
-            ids: &ids,
-        };
+        let get = Get { s3: &self.s3, cx, bucket, site, visit, headers: &parts.headers, ids: &ids };
         let mut response = match parts.method {
             Method::GET | Method::HEAD => get.respond().await,
             Method::OPTIONS if parts.headers.contains_key(header::ORIGIN) => {
@@ -141,39 +153,40 @@ impl Websites {
         }
         ids.stamp(response)
     }
+}
 
-    fn cx(
-        &self,
-        parts: &http::request::Parts,
-        host: &str,
-        peer: Peer,
-        owner: &str,
-        region: &str,
-    ) -> Cx {
-        let ip = peer.address.ip();
-        Cx::new(
-            Arc::clone(&self.cloud),
-            CxParts {
-                account: owner.to_owned(),
-                region: Cow::Owned(region.to_owned()),
-                principal: Arc::new(Principal::anonymous()),
-                access_key: None,
-                service: "s3",
-                operation: "GetObject",
-                request_id: self.cloud.ids().s3_request_id(),
-                source_ip: ip,
-                secure: peer.tls || ip.is_loopback(),
-                http: Some(Http {
-                    method: parts.method.clone(),
-                    uri: parts.uri.path_and_query().map(ToString::to_string).unwrap_or_default(),
-                    host: host.to_owned(),
-                    tls: peer.tls,
-                    headers: Arc::new(parts.headers.clone()),
-                }),
-                body: Body::Empty,
-            },
-        )
-    }
+/// The context of a visit: nobody, in the bucket's account.
+fn cx(
+    cloud: Arc<dyn Cloud>,
+    parts: &http::request::Parts,
+    host: &str,
+    peer: Peer,
+    bucket: &BucketRecord,
+) -> Cx {
+    let ip = peer.address.ip().to_canonical();
+    let request_id = cloud.ids().s3_request_id();
+    Cx::new(
+        cloud,
+        CxParts {
+            account: bucket.owner.clone(),
+            region: Cow::Owned(bucket.region.clone()),
+            principal: Arc::new(Principal::anonymous()),
+            access_key: None,
+            service: "s3",
+            operation: "GetObject",
+            request_id,
+            source_ip: ip,
+            secure: peer.tls || ip.is_loopback(),
+            http: Some(Http {
+                method: parts.method.clone(),
+                uri: parts.uri.path_and_query().map(ToString::to_string).unwrap_or_default(),
+                host: host.to_owned(),
+                tls: peer.tls,
+                headers: Arc::new(parts.headers.clone()),
+            }),
+            body: Body::Empty,
+        },
+    )
 }
 
 impl Get<'_> {
@@ -228,13 +241,15 @@ impl Get<'_> {
         if conditions {
             answer::conditions(self.headers, &mut input);
         }
-        let operation = if self.head { "HeadObject" } else { "GetObject" };
-        self.cx.cloud.call(&self.cx, "s3", operation, Value::Map(input), Body::Empty).await
+        let input = Value::Map(input);
+        for check in authz::check(self.s3, &self.cx, &input).await? {
+            self.cx.authorize(check).await?;
+        }
+        get_object(self.s3, &self.cx, from_value(input)?).await
     }
 
     async fn exists(&self, key: &str) -> bool {
-        let input = fogbank_core::map! {"Bucket" => self.bucket, "Key" => key};
-        self.cx.cloud.call(&self.cx, "s3", "HeadObject", input, Body::Empty).await.is_ok()
+        self.object(key, false).await.is_ok()
     }
 
     fn document(&self, reply: Reply) -> Response<Body> {
