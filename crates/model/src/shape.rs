@@ -103,6 +103,15 @@ pub enum Location {
     Status,
 }
 
+impl Location {
+    /// Whether such a member is outside the body of a reply. The query and the path belong to
+    /// requests; in a shape that serves both ways their members are in the reply's body.
+    #[must_use]
+    pub fn is_outside_reply(self) -> bool {
+        matches!(self, Location::Header | Location::Headers | Location::Status)
+    }
+}
+
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum TimeFormat {
     /// `2026-01-01T00:00:00Z`

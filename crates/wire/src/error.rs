@@ -5,12 +5,12 @@ use std::fmt::Write;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use fogbank_core::{ApiError, Body, Str, Value};
-use fogbank_model::{Operation, Protocol, Service, Shape};
+use fogbank_model::{Member, Operation, Protocol, Service, Shape};
 use http::header::CONTENT_TYPE;
 use http::{HeaderMap, HeaderValue, Response};
 
-use crate::reply::{finish, text};
-use crate::xml_out::escape;
+use crate::reply::{finish, members_outside, text};
+use crate::xml_out::{self, Style, escape};
 use crate::{cbor, json, s3};
 
 /// Writes an error of `service`. `operation` is `None` when none was found.
@@ -23,7 +23,7 @@ pub fn encode_error(
     request_id: &str,
 ) -> Response<Body> {
     let shape = service.error(operation, e.code());
-    let status = status(service, shape, protocol, e);
+    let mut status = status(service, shape, protocol, e);
     // On the wire the query protocols have the code, the JSON ones the shape's name.
     let info = shape.and_then(|s| s.error);
     let code = info.map(|i| i.code).filter(|c| !c.is_empty()).unwrap_or(e.code());
@@ -34,19 +34,23 @@ pub fn encode_error(
     for (k, v) in e.headers() {
         headers.insert(k, v.clone());
     }
+    if let (Some(s), Protocol::RestJson | Protocol::RestXml) = (shape, protocol) {
+        let value = Value::Map(e.fields().to_vec());
+        members_outside(service, s, &value, &mut headers, &mut status);
+    }
     let mut typed = |v: &'static str| headers.insert(CONTENT_TYPE, HeaderValue::from_static(v));
     let body = match protocol {
         Protocol::RestXml if service.id == "s3" => {
             typed("application/xml");
-            s3_error(e, request_id)
+            s3_error(service, shape, e, request_id)
         }
         Protocol::RestXml | Protocol::Query => {
             typed("text/xml");
-            query_error(service, code, sender, e, request_id)
+            query_error(service, shape, code, sender, e, request_id)
         }
         Protocol::Ec2 => {
             typed("text/xml;charset=UTF-8");
-            ec2_error(code, e, request_id)
+            ec2_error(service, shape, code, e, request_id)
         }
         Protocol::Cbor => {
             typed("application/cbor");
@@ -62,7 +66,7 @@ pub fn encode_error(
                 _ => "application/x-amz-json-1.1",
             };
             typed(json_type);
-            json_error(protocol, name, shape, e, &mut headers)
+            json_error(service, protocol, name, shape, e, &mut headers)
         }
     };
     if service.query_compatible
@@ -154,11 +158,11 @@ pub fn request_id_headers(headers: &mut HeaderMap, service: &Service, request_id
     }
 }
 
-fn s3_error(e: &ApiError, request_id: &str) -> Body {
+fn s3_error(service: &Service, shape: Option<&Shape>, e: &ApiError, request_id: &str) -> Body {
     let mut out = String::from("<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<Error>");
     tag(&mut out, "Code", if e.code() == "InternalFailure" { "InternalError" } else { e.code() });
     tag(&mut out, "Message", e.message());
-    fields(&mut out, e);
+    fields(&mut out, service, shape, e);
     tag(&mut out, "RequestId", request_id);
     tag(&mut out, "HostId", &s3_host_id(request_id));
     out.push_str("</Error>");
@@ -167,6 +171,7 @@ fn s3_error(e: &ApiError, request_id: &str) -> Body {
 
 fn query_error(
     service: &Service,
+    shape: Option<&Shape>,
     code: &str,
     sender: bool,
     e: &ApiError,
@@ -177,18 +182,25 @@ fn query_error(
     tag(&mut out, "Type", if sender { "Sender" } else { "Receiver" });
     tag(&mut out, "Code", code);
     tag(&mut out, "Message", e.message());
-    fields(&mut out, e);
+    fields(&mut out, service, shape, e);
     out.push_str("</Error>");
     tag(&mut out, "RequestId", request_id);
     out.push_str("</ErrorResponse>");
     text(out)
 }
 
-fn ec2_error(code: &str, e: &ApiError, request_id: &str) -> Body {
+fn ec2_error(
+    service: &Service,
+    shape: Option<&Shape>,
+    code: &str,
+    e: &ApiError,
+    request_id: &str,
+) -> Body {
     let mut out =
         String::from("<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<Response><Errors><Error>");
     tag(&mut out, "Code", code);
     tag(&mut out, "Message", e.message());
+    fields(&mut out, service, shape, e);
     out.push_str("</Error></Errors>");
     tag(&mut out, "RequestID", request_id);
     out.push_str("</Response>");
@@ -196,22 +208,38 @@ fn ec2_error(code: &str, e: &ApiError, request_id: &str) -> Body {
 }
 
 fn json_error(
+    service: &Service,
     protocol: Protocol,
     name: &str,
     shape: Option<&Shape>,
     e: &ApiError,
     headers: &mut HeaderMap,
 ) -> Body {
-    let mut entries = members(shape, e);
+    let mut out = String::from("{");
     if protocol == Protocol::RestJson {
         if let Ok(v) = HeaderValue::try_from(name) {
             headers.insert("x-amzn-errortype", v);
         }
     } else {
-        entries.insert(0, ("__type".into(), Value::from(name)));
+        out.push_str("\"__type\":");
+        json::string(&mut out, name);
     }
-    let mut out = String::new();
-    json::any(&mut out, &Value::Map(entries));
+    for (k, v) in members(shape, e) {
+        let known = member(service, shape, &k);
+        if known.is_some_and(|(m, _)| m.location.is_outside_reply()) {
+            continue;
+        }
+        if out.len() > 1 {
+            out.push(',');
+        }
+        json::string(&mut out, known.map_or(&k, |(m, _)| m.wire()));
+        out.push(':');
+        match known {
+            Some((_, of)) => json::encode(&mut out, service, of, &v),
+            None => json::any(&mut out, &v),
+        }
+    }
+    out.push('}');
     text(out)
 }
 
@@ -219,21 +247,35 @@ fn json_error(
 fn members(shape: Option<&Shape>, e: &ApiError) -> Vec<(Str, Value)> {
     let capital =
         shape.is_some_and(|s| s.member("Message").is_some() && s.member("message").is_none());
-    let message: Str = if capital { "Message".into() } else { "message".into() };
-    let mut entries = vec![(message, Value::from(e.message()))];
-    for (k, v) in e.fields() {
-        let wire =
-            shape.and_then(|s| s.member(k)).map_or_else(|| k.clone(), |m| Str::Borrowed(m.wire()));
-        entries.push((wire, v.clone()));
-    }
-    entries
+    let message = Str::Borrowed(if capital { "Message" } else { "message" });
+    let message = Some((message, Value::from(e.message()))).filter(|_| !e.message().is_empty());
+    message.into_iter().chain(e.fields().iter().cloned()).collect()
 }
 
-fn fields(out: &mut String, e: &ApiError) {
+/// The shape of an error's member.
+fn member<'s>(
+    service: &'s Service,
+    shape: Option<&'s Shape>,
+    name: &str,
+) -> Option<(&'s Member, &'s Shape)> {
+    let m = shape?.member(name)?;
+    Some((m, service.shape(m.shape)))
+}
+
+/// The error's own members, by shape where the model has them.
+fn fields(out: &mut String, service: &Service, shape: Option<&Shape>, e: &ApiError) {
     for (k, v) in e.fields() {
-        let _ = write!(out, "<{k}>");
-        crate::xml_out::scalar(out, v);
-        let _ = write!(out, "</{k}>");
+        match member(service, shape, k) {
+            Some((m, _)) if m.location.is_outside_reply() => {}
+            Some((m, of)) => {
+                xml_out::element(out, Style::of(service), service, of, m.wire(), None, v);
+            }
+            None => {
+                let _ = write!(out, "<{k}>");
+                xml_out::scalar(out, v);
+                let _ = write!(out, "</{k}>");
+            }
+        }
     }
 }
 

@@ -88,10 +88,9 @@ fn read_structure(service: &Service, shape: &Shape, node: &Node, ec2: bool) -> R
 
 fn child<'n>(node: &'n Node, m: &Member, of: &Shape, ec2: bool) -> Option<&'n Node> {
     if ec2 {
-        let name = match (m.query_name, m.wire_name) {
-            ("", "") => m.name.to_owned(),
-            ("", w) => capitalised(w),
-            (q, _) => q.to_owned(),
+        let name = match m.query_name {
+            "" => capitalised(m.wire()),
+            q => q.to_owned(),
         };
         return node.children.get(&name);
     }

@@ -247,7 +247,7 @@ pub fn encode(out: &mut String, service: &Service, shape: &Shape, v: &Value) {
             let mut first = true;
             for (k, v) in entries {
                 let Some(m) = shape.member(k) else { continue };
-                if *v == Value::Null || m.location != Location::Body {
+                if *v == Value::Null || m.location.is_outside_reply() {
                     continue;
                 }
                 if !std::mem::take(&mut first) {

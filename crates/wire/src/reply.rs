@@ -4,7 +4,7 @@ use std::fmt::Write;
 
 use bytes::Bytes;
 use fogbank_core::{Body, Reply, Value};
-use fogbank_model::{Kind, Location, Protocol, Shape, TimeFormat};
+use fogbank_model::{Kind, Location, Protocol, Service, Shape, TimeFormat};
 use http::header::{CONTENT_LENGTH, CONTENT_TYPE};
 use http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode};
 
@@ -47,7 +47,7 @@ impl Call {
             }
             Protocol::RestJson | Protocol::RestXml => {
                 if let Some(s) = shape {
-                    self.members_outside(s, &value, &mut headers, &mut status);
+                    members_outside(self.service, s, &value, &mut headers, &mut status);
                 }
                 self.rest_body(shape, &value, body, &mut headers)
             }
@@ -87,60 +87,6 @@ impl Call {
         }
         let _ = write!(out, "</{name}Response>");
         text(out)
-    }
-
-    /// Headers and the status, for the members that are there.
-    fn members_outside(
-        &self,
-        shape: &Shape,
-        value: &Value,
-        headers: &mut HeaderMap,
-        status: &mut u16,
-    ) {
-        let Value::Map(entries) = value else { return };
-        for (k, v) in entries {
-            let Some(m) = shape.member(k) else { continue };
-            match (m.location, v) {
-                (Location::Status, Value::Int(n)) => *status = u16::try_from(*n).unwrap_or(*status),
-                (Location::Header, Value::Null) => {}
-                (Location::Header, Value::List(items)) => {
-                    let of = self.service.shape(m.shape);
-                    let item = match of.kind {
-                        Kind::List(item, _) => self.service.shape(item),
-                        _ => of,
-                    };
-                    let mut all = String::new();
-                    for (i, v) in items.iter().enumerate() {
-                        all.push_str(if i > 0 { ", " } else { "" });
-                        let mut one = String::new();
-                        header_scalar(&mut one, item, v);
-                        if item.kind == Kind::String && one.contains([',', '"']) {
-                            json::string(&mut all, &one);
-                        } else {
-                            all.push_str(&one);
-                        }
-                    }
-                    put(headers, m.wire(), &all);
-                }
-                (Location::Header, v) => {
-                    let mut one = String::new();
-                    header_scalar(&mut one, self.service.shape(m.shape), v);
-                    if m.json_value {
-                        use base64::Engine;
-                        one = base64::engine::general_purpose::STANDARD.encode(one);
-                    }
-                    put(headers, m.wire(), &one);
-                }
-                (Location::Headers, Value::Map(entries)) => {
-                    for (k, v) in entries {
-                        if let Some(text) = v.as_str() {
-                            put(headers, &format!("{}{k}", m.wire()), text);
-                        }
-                    }
-                }
-                _ => {}
-            }
-        }
     }
 
     fn rest_body(
@@ -193,7 +139,7 @@ impl Call {
                 }
             };
         }
-        let body = shape.members.iter().any(|m| m.location == Location::Body);
+        let body = shape.members.iter().any(|m| !m.location.is_outside_reply());
         if !body {
             // REST JSON answers an empty object even then; S3 answers nothing.
             if xml {
@@ -227,6 +173,60 @@ impl Call {
         let ns = (!namespace.is_empty()).then_some(("", namespace));
         xml_out::element(&mut out, Style::of(self.service), self.service, shape, name, ns, v);
         text(out)
+    }
+}
+
+/// Headers and the status, for the members that are there.
+pub fn members_outside(
+    service: &Service,
+    shape: &Shape,
+    value: &Value,
+    headers: &mut HeaderMap,
+    status: &mut u16,
+) {
+    let Value::Map(entries) = value else { return };
+    for (k, v) in entries {
+        let Some(m) = shape.member(k) else { continue };
+        match (m.location, v) {
+            (Location::Status, Value::Int(n)) => *status = u16::try_from(*n).unwrap_or(*status),
+            (Location::Header, Value::Null) => {}
+            (Location::Header, Value::List(items)) => {
+                let of = service.shape(m.shape);
+                let item = match of.kind {
+                    Kind::List(item, _) => service.shape(item),
+                    _ => of,
+                };
+                let mut all = String::new();
+                for (i, v) in items.iter().enumerate() {
+                    all.push_str(if i > 0 { ", " } else { "" });
+                    let mut one = String::new();
+                    header_scalar(&mut one, item, v);
+                    if item.kind == Kind::String && one.contains([',', '"']) {
+                        json::string(&mut all, &one);
+                    } else {
+                        all.push_str(&one);
+                    }
+                }
+                put(headers, m.wire(), &all);
+            }
+            (Location::Header, v) => {
+                let mut one = String::new();
+                header_scalar(&mut one, service.shape(m.shape), v);
+                if m.json_value {
+                    use base64::Engine;
+                    one = base64::engine::general_purpose::STANDARD.encode(one);
+                }
+                put(headers, m.wire(), &one);
+            }
+            (Location::Headers, Value::Map(entries)) => {
+                for (k, v) in entries {
+                    if let Some(text) = v.as_str() {
+                        put(headers, &format!("{}{k}", m.wire_name), text);
+                    }
+                }
+            }
+            _ => {}
+        }
     }
 }
 

@@ -78,7 +78,6 @@ fn query(
     };
     let text = |t: &str| uri_text(call, &t.replace('+', "%20")).map(std::borrow::Cow::into_owned);
     let mut catch_all: Option<&Member> = None;
-    let mut known: Vec<&str> = Vec::new();
     for m in shape.members.iter().filter(|m| m.location == Location::Query) {
         let of = call.service.shape(m.shape);
         match of.kind {
@@ -99,17 +98,14 @@ fn query(
                 }
             }
         }
-        known.push(m.wire());
     }
+    // Smithy: a server puts every parameter into it, those with members of their own included.
     let Some(m) = catch_all else { return Ok(()) };
     let Kind::Map { value, .. } = call.service.shape(m.shape).kind else { return Ok(()) };
     let lists = matches!(call.service.shape(value).kind, Kind::List(..));
     let mut map: Vec<(Str, Value)> = Vec::new();
     for (k, v) in pairs() {
         let (k, v) = (text(k)?, text(v)?);
-        if known.contains(&k.as_str()) {
-            continue;
-        }
         match (lists, map.iter_mut().find(|(have, _)| *have == k)) {
             (true, Some((_, Value::List(items)))) => items.push(v.into()),
             (true, _) => map.push((k.into(), Value::List(vec![v.into()]))),
@@ -162,7 +158,7 @@ fn headers(
             Location::Headers => {
                 let mut map: Vec<(Str, Value)> = Vec::new();
                 for name in all.keys() {
-                    if let Some(rest) = name.as_str().strip_prefix(m.wire()) {
+                    if let Some(rest) = name.as_str().strip_prefix(m.wire_name) {
                         let values =
                             all.get_all(name).iter().map(header_text).collect::<Vec<_>>().join(",");
                         map.push((rest.to_owned().into(), values.into()));

@@ -223,17 +223,15 @@ impl Element {
     }
 }
 
-/// The member that an element stands for. A flattened list's own name gives way to its items'.
+/// The member that an element stands for. Clients name the elements of a flattened list by its
+/// items' name or by its own.
 fn body_member<'s>(
     service: &Service,
     shape: &'s Shape,
     name: &str,
 ) -> Option<&'s fogbank_model::Member> {
-    shape
-        .members
-        .iter()
-        .filter(|m| m.location == Location::Body)
-        .find(|m| element_name(service, m) == name)
+    let body = || shape.members.iter().filter(|m| m.location == Location::Body);
+    body().find(|m| element_name(service, m) == name).or_else(|| body().find(|m| m.wire() == name))
 }
 
 /// The name of a member's element.

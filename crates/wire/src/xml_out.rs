@@ -5,7 +5,7 @@ use std::fmt::Write;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use fogbank_core::Value;
-use fogbank_model::{Kind, Location, Service, Shape, TimeFormat};
+use fogbank_model::{Kind, Service, Shape, TimeFormat};
 
 use crate::json::non_finite;
 use crate::time;
@@ -32,7 +32,7 @@ pub fn members(out: &mut String, style: Style, service: &Service, shape: &Shape,
     let Value::Map(entries) = v else { return };
     for (k, v) in entries {
         let Some(m) = shape.member(k) else { continue };
-        if *v == Value::Null || m.location != Location::Body || m.xml_attribute {
+        if *v == Value::Null || m.location.is_outside_reply() || m.xml_attribute {
             continue;
         }
         let of = service.shape(m.shape);
