@@ -33,7 +33,7 @@ struct PutAclInput {
 async fn put_bucket_acl(s3: &S3, cx: &Cx, input: PutAclInput) -> Result<()> {
     let PutAclInput { bucket, access_control_policy, headers, .. } = input;
     s3.edit_bucket(&bucket, |b| {
-        let acl = requested(b, &b.owner, headers, access_control_policy)?;
+        let acl = requested(b, &b.owner, &headers, access_control_policy)?;
         if blocks_public(b) && acl.is_public() {
             return Err(refused(cx, &b.name, "PutBucketAcl"));
         }
@@ -55,7 +55,7 @@ async fn put_object_acl(s3: &S3, cx: &Cx, input: PutAclInput) -> Result<()> {
     let key = key.unwrap_or_default();
     let mut found = None;
     let edit = |b: &BucketRecord, object: &mut ObjectRecord| {
-        let acl = requested(b, &object.owner, headers, access_control_policy)?;
+        let acl = requested(b, &object.owner, &headers, access_control_policy)?;
         if blocks_public(b) && acl.is_public() {
             return Err(refused(cx, &format!("{}/{key}", b.name), "PutObjectAcl"));
         }
@@ -98,7 +98,7 @@ fn shown(bucket: &BucketRecord, owner: &str, acl: Option<&Acl>) -> AclOutput {
 fn requested(
     bucket: &BucketRecord,
     owner: &str,
-    headers: AclInput,
+    headers: &AclInput,
     body: Option<AccessControlPolicy>,
 ) -> Result<Acl> {
     let canned = headers.canned.is_some();

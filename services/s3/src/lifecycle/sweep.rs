@@ -7,7 +7,7 @@ use super::{Day, Lifecycle, Subject};
 use crate::S3;
 use crate::event;
 use crate::record::{BucketRecord, ObjectRecord};
-use crate::tables::{OBJECTS, VERSIONS, bucket_key, object_key};
+use crate::tables::{OBJECTS, UPLOADS, VERSIONS, bucket_key, object_key};
 
 /// Rows read at a time; requests run in between.
 const PAGE: usize = 1000;
@@ -33,7 +33,8 @@ impl Sweep<'_> {
     pub(super) async fn run(&self) -> Result<()> {
         // Versions first: a version that expires now becomes noncurrent now.
         self.versions().await?;
-        self.current().await
+        self.current().await?;
+        self.uploads().await
     }
 
     async fn current(&self) -> Result<()> {
@@ -148,6 +149,31 @@ impl Sweep<'_> {
                 let what = "Object Storage Class Changed";
                 event::changed(self.cx, self.bucket, key, &now, what, &class);
                 Ok(())
+            }
+        }
+    }
+}
+
+impl Sweep<'_> {
+    /// Uploads that were begun and never finished.
+    async fn uploads(&self) -> Result<()> {
+        let mut range = Range::prefix(&bucket_key(&self.bucket.name));
+        loop {
+            let page = self.s3.store.scan(&UPLOADS, range.clone(), PAGE).await?;
+            for (row, upload) in &page {
+                let Some(key) = key_of(row) else { continue };
+                let due = self.config.abort(self.day, &key, upload.initiated);
+                if due.is_none_or(|(at, _)| at.0.as_second() > self.now) {
+                    continue;
+                }
+                match self.s3.abort_upload(&self.bucket.name, &key, &upload.id).await {
+                    Err(e) if e.code() != "NoSuchUpload" => return Err(e),
+                    _ => {}
+                }
+            }
+            match page.last() {
+                Some((last, _)) if page.len() == PAGE => range = range.after(last),
+                _ => return Ok(()),
             }
         }
     }
