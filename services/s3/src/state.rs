@@ -18,13 +18,23 @@ pub struct S3 {
     pub(crate) blobs: Blobs,
     /// Threads that may hash large bodies beside the ones that receive them.
     pub(crate) hashers: Arc<Semaphore>,
+    /// New buckets start as they did before April 2023.
+    pub(crate) acls_by_default: bool,
 }
 
 impl S3 {
     #[must_use]
     pub fn new(store: Store, blobs: Blobs) -> Self {
         let threads = std::thread::available_parallelism().map_or(1, usize::from);
-        S3 { store, blobs, hashers: Arc::new(Semaphore::new(threads)) }
+        S3 { store, blobs, hashers: Arc::new(Semaphore::new(threads)), acls_by_default: false }
+    }
+
+    /// New buckets have ACLs enabled (`ObjectWriter`) and no public access block, as on S3 before
+    /// April 2023, unless their request says otherwise: for tools and tests of that time.
+    #[must_use]
+    pub fn with_acls_by_default(mut self, on: bool) -> Self {
+        self.acls_by_default = on;
+        self
     }
 
     /// The record of a bucket.

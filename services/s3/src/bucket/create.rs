@@ -60,7 +60,11 @@ async fn create_bucket(s3: &S3, cx: &Cx, input: CreateBucketInput) -> Result<Cre
         return Err(invalid_name(&name));
     }
     let region = place(&cx.region, wanted.location_constraint.as_deref())?;
-    let ownership = ownership(input.object_ownership.as_deref())?;
+    let ownership = match ownership(input.object_ownership.as_deref())? {
+        Some(asked) => asked,
+        None if s3.acls_by_default => Ownership::ObjectWriter,
+        None => Ownership::BucketOwnerEnforced,
+    };
     let tags = crate::tagset::check(wanted.tags)?;
     let acl = acl::for_new_bucket(&cx.account, ownership, &input.acl)?;
 
@@ -87,7 +91,7 @@ async fn create_bucket(s3: &S3, cx: &Cx, input: CreateBucketInput) -> Result<Cre
             created: cx.now.as_second(),
             versioning: Versioning::Off,
             ownership: Some(ownership),
-            public_access_block: Some(public_access::DEFAULT),
+            public_access_block: (!s3.acls_by_default).then_some(public_access::DEFAULT),
             has: Has { tags: !tags.is_empty(), ..Has::default() },
             acl,
             encryption: None,
@@ -142,11 +146,12 @@ fn is_region(name: &str) -> bool {
             && parts.last().is_some_and(|n| n.len() == 1 && n.bytes().all(|b| b.is_ascii_digit())))
 }
 
-fn ownership(name: Option<&str>) -> Result<Ownership> {
+fn ownership(name: Option<&str>) -> Result<Option<Ownership>> {
     match name {
-        None | Some("BucketOwnerEnforced") => Ok(Ownership::BucketOwnerEnforced),
-        Some("BucketOwnerPreferred") => Ok(Ownership::BucketOwnerPreferred),
-        Some("ObjectWriter") => Ok(Ownership::ObjectWriter),
+        None => Ok(None),
+        Some("BucketOwnerEnforced") => Ok(Some(Ownership::BucketOwnerEnforced)),
+        Some("BucketOwnerPreferred") => Ok(Some(Ownership::BucketOwnerPreferred)),
+        Some("ObjectWriter") => Ok(Some(Ownership::ObjectWriter)),
         Some(other) => Err(invalid_argument(
             "x-amz-object-ownership",
             other,
