@@ -40,6 +40,10 @@ mod sse;
 pub mod state;
 pub mod tables;
 mod tagset;
+#[cfg(test)]
+mod testing;
+#[cfg(test)]
+mod tests;
 mod versions;
 pub mod website;
 mod write;

@@ -1,0 +1,6 @@
+//! The operations as a client sees them, over a store and blobs in memory.
+
+mod listing;
+mod multipart;
+mod objects;
+mod versions;
