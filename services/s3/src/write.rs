@@ -101,7 +101,7 @@ impl<'a> Write<'a> {
             }
             (Fresh::Blob(b), _) => {
                 let id = b.id().ok_or_else(|| ApiError::internal("a blob without an id"))?;
-                record.data = Data::Blob(id.clone());
+                record.data = Data::Blob(*id);
             }
             // `record.data` may name a blob that it shares with the source of a copy.
             (Fresh::Empty, _) => {}
@@ -262,7 +262,7 @@ impl<'a> Write<'a> {
         match &old.data {
             Data::Empty => {}
             Data::Inline => self.tx.delete(&INLINE, &row),
-            Data::Blob(id) => self.garbage.push((id.clone(), old.seq)),
+            Data::Blob(id) => self.garbage.push((*id, old.seq)),
             Data::Parts => {
                 if let Some(m) = self.tx.get(&MANIFESTS, &row).await? {
                     let blobs = m.parts.into_iter().filter_map(|p| p.blob);

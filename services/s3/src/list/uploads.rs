@@ -86,10 +86,9 @@ async fn list_multipart_uploads(
     let mut found: Vec<String> = Vec::new();
     let mut last: Option<(String, String)> = None;
     let mut truncated = false;
-    while max > 0 {
-        let Some(row) = rows.peek().await? else { break };
+    while let Some(row) = rows.peek().await? {
         if uploads.len() + found.len() == max {
-            truncated = true;
+            truncated = max > 0;
             break;
         }
         if let Some(p) = delimiter.and_then(|d| common_prefix(&row.key, prefix, d)) {

@@ -55,15 +55,14 @@ async fn list_object_versions(s3: &S3, cx: &Cx, input: ListObjectVersionsInput) 
         Some(v) => s3.find_version(&bucket, key_marker, Some(v)).await?,
         None => None,
     };
-    let mut rows = Merged::begin(s3, &bucket.name, prefix, delimiter, key_marker, resumed);
+    let mut rows = Merged::begin(s3, &bucket.name, prefix, delimiter, key_marker, resumed.as_ref());
     let (mut versions, mut markers, mut found) = (Vec::new(), Vec::new(), Vec::<String>::new());
     let mut owners = Owners::default();
     let mut last: Option<(String, Option<String>)> = None;
     let mut truncated = false;
-    while max > 0 {
-        let Some((key, _)) = rows.peek().await? else { break };
+    while let Some((key, _)) = rows.peek().await? {
         if versions.len() + markers.len() + found.len() == max {
-            truncated = true;
+            truncated = max > 0;
             break;
         }
         if let Some(p) = delimiter.and_then(|d| common_prefix(&key, prefix, d)) {
@@ -131,7 +130,7 @@ impl<'a> Merged<'a> {
         prefix: &str,
         delimiter: Option<&str>,
         key: &str,
-        resumed: Option<ObjectRecord>,
+        resumed: Option<&ObjectRecord>,
     ) -> Merged<'a> {
         let mut current = Cursor::new(s3, &OBJECTS, bucket, prefix);
         let mut stored = Cursor::new(s3, &VERSIONS, bucket, prefix);
@@ -139,7 +138,7 @@ impl<'a> Merged<'a> {
         if !key.is_empty() {
             let row = object_key(bucket, key);
             current = current.after(&row);
-            stored = match &resumed {
+            stored = match resumed {
                 Some(v) => stored.after(&version_key(bucket, key, v.seq)),
                 None => stored.past(&row),
             };

@@ -112,7 +112,7 @@ async fn complete_multipart_upload(
             .map(|(number, p)| ManifestPart {
                 number: *number,
                 size: p.size,
-                blob: p.blob.clone(),
+                blob: p.blob,
                 checksum: value_of(p, algorithm).filter(|_| upload.algorithm.is_some()),
             })
             .collect(),

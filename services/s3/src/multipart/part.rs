@@ -183,7 +183,7 @@ fn own_first(upload: &UploadRecord, mut sums: Vec<Checksum>) -> Vec<Checksum> {
 fn blob_of(fresh: &Fresh) -> Result<Option<BlobId>> {
     match fresh {
         Fresh::Empty => Ok(None),
-        Fresh::Blob(b) => Ok(b.id().cloned()),
+        Fresh::Blob(b) => Ok(b.id().copied()),
         Fresh::Inline(_) => Err(ApiError::internal("a part was kept inline")),
     }
 }

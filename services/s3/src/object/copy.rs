@@ -198,7 +198,7 @@ async fn copy_object(s3: &S3, cx: &Cx, mut input: CopyObjectInput) -> Result<Cop
             let row = object_key(&source.at.bucket, &source.at.key);
             locks.push(Lock::shared(&OBJECTS, &row));
         }
-        let refs = share.as_ref().map(|id| blob_key(id));
+        let refs = share.as_ref().map(blob_key);
         locks.extend(refs.iter().map(|k| Lock::exclusive(&BLOBREFS, k)));
         let mut w = Write::begin(s3, cx, &input.bucket, &input.key, locks).await?;
         w.check(&conditions)?;
@@ -261,7 +261,7 @@ async fn bring(
     {
         let (fresh, checksums) = (Fresh::Empty, vec![checksum.clone()]);
         let arrived = Arrived { fresh, size: from.size, md5, checksums };
-        return Ok(Some((arrived, Some(id.clone()))));
+        return Ok(Some((arrived, Some(*id))));
     }
     let Some(body) = source.read(s3, 0..from.size).await? else { return Ok(None) };
     let expected = Expected { algorithm: Some(algorithm), ..Expected::default() };
