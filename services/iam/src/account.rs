@@ -95,7 +95,7 @@ fn check(alias: &str) -> Result<()> {
         && !alias.starts_with('-')
         && !alias.ends_with('-')
         && !alias.contains("--")
-        && !(alias.len() == 12 && alias.bytes().all(|b| b.is_ascii_digit()));
+        && (alias.len() != 12 || alias.bytes().any(|b| !b.is_ascii_digit()));
     if ok {
         return Ok(());
     }

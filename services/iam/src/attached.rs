@@ -257,3 +257,97 @@ async fn named<E: Entity>(iam: &Iam, cx: &Cx, id: &str, below: &str) -> Result<O
     let found: Option<E> = iam.holder(&cx.account, id).await?;
     Ok(found.filter(|e| e.head().path.starts_with(below)).map(|e| e.head().name.clone()))
 }
+
+#[cfg(test)]
+mod tests {
+    use fogbank_core::{Value, map};
+
+    use crate::testing::{ALL, LAMBDA, World, at};
+
+    #[tokio::test]
+    async fn policies_are_attached_counted_and_detached() {
+        let w = World::new().await;
+        w.ok("CreateRole", map! {"RoleName" => "r", "AssumeRolePolicyDocument" => LAMBDA}).await;
+        w.ok("CreateUser", map! {"UserName" => "u"}).await;
+        w.ok("CreateGroup", map! {"GroupName" => "g"}).await;
+        let made = w
+            .ok(
+                "CreatePolicy",
+                map! {"PolicyName" => "p", "Path" => "/x/", "PolicyDocument" => ALL},
+            )
+            .await;
+        let arn = at(&made, "Policy.Arn").to_owned();
+        for (op, holder, name) in [
+            ("AttachRolePolicy", "RoleName", "r"),
+            ("AttachUserPolicy", "UserName", "u"),
+            ("AttachGroupPolicy", "GroupName", "g"),
+        ] {
+            for _ in 0..2 {
+                w.ok(op, map! {holder => name, "PolicyArn" => arn.as_str()}).await;
+            }
+        }
+        let input = map! {"UserName" => "u", "PermissionsBoundary" => arn.as_str()};
+        w.ok("PutUserPermissionsBoundary", input).await;
+        let got = w.ok("GetPolicy", map! {"PolicyArn" => arn.as_str()}).await;
+        let policy = got.get("Policy").unwrap();
+        assert_eq!(policy.get("AttachmentCount"), Some(&Value::Int(3)));
+        assert_eq!(policy.get("PermissionsBoundaryUsageCount"), Some(&Value::Int(1)));
+        // A rename keeps attachments.
+        w.ok("UpdateUser", map! {"UserName" => "u", "NewUserName" => "v"}).await;
+        let who = w.ok("ListEntitiesForPolicy", map! {"PolicyArn" => arn.as_str()}).await;
+        assert_eq!(at(&who, "PolicyRoles.0.RoleName"), "r");
+        assert_eq!(at(&who, "PolicyUsers.0.UserName"), "v");
+        assert_eq!(at(&who, "PolicyGroups.0.GroupName"), "g");
+        let used = w.ok("ListPolicies", map! {"OnlyAttached" => true}).await;
+        assert_eq!(used.get("Policies").unwrap().items().len(), 1);
+        assert_eq!(
+            w.err("DeletePolicy", map! {"PolicyArn" => arn.as_str()}).await,
+            "DeleteConflict: Cannot delete a policy attached to entities."
+        );
+        assert_eq!(
+            w.err("DeleteRole", map! {"RoleName" => "r"}).await,
+            "DeleteConflict: Cannot delete entity, must detach all policies first."
+        );
+        w.ok("DetachRolePolicy", map! {"RoleName" => "r", "PolicyArn" => arn.as_str()}).await;
+        assert_eq!(
+            w.err("DetachRolePolicy", map! {"RoleName" => "r", "PolicyArn" => arn.as_str()}).await,
+            format!("NoSuchEntity: Policy {arn} was not found.")
+        );
+        w.ok("DetachUserPolicy", map! {"UserName" => "v", "PolicyArn" => arn.as_str()}).await;
+        w.ok("DetachGroupPolicy", map! {"GroupName" => "g", "PolicyArn" => arn.as_str()}).await;
+        // The boundary goes with its user.
+        w.ok("DeleteUser", map! {"UserName" => "v"}).await;
+        w.ok("DeletePolicy", map! {"PolicyArn" => arn.as_str()}).await;
+    }
+
+    #[tokio::test]
+    async fn what_cannot_be_attached_is_refused() {
+        let w = World::new().await;
+        w.ok("CreateRole", map! {"RoleName" => "r", "AssumeRolePolicyDocument" => LAMBDA}).await;
+        w.ok("CreatePolicy", map! {"PolicyName" => "p", "Path" => "/x/", "PolicyDocument" => ALL})
+            .await;
+        let none = "arn:aws:iam::aws:policy/NoSuch";
+        for arn in
+            [none, "arn:aws:iam::123456789012:policy/p", "arn:aws:iam::999999999999:policy/x/p"]
+        {
+            assert_eq!(
+                w.err("AttachRolePolicy", map! {"RoleName" => "r", "PolicyArn" => arn}).await,
+                format!("NoSuchEntity: Policy {arn} does not exist or is not attachable.")
+            );
+        }
+        let input = map! {"RoleName" => "r", "PolicyArn" => "AdministratorAccess"};
+        assert!(w.err("AttachRolePolicy", input).await.starts_with("InvalidInput: "));
+        for policy in crate::managed::all().take(10) {
+            w.ok("AttachRolePolicy", map! {"RoleName" => "r", "PolicyArn" => policy.arn()}).await;
+        }
+        let last = crate::managed::all().last().unwrap().arn();
+        assert_eq!(
+            w.err("AttachRolePolicy", map! {"RoleName" => "r", "PolicyArn" => last}).await,
+            "LimitExceeded: Cannot exceed quota for PoliciesPerRole: 10"
+        );
+        let page = map! {"RoleName" => "r", "MaxItems" => 4};
+        let page = w.ok("ListAttachedRolePolicies", page).await;
+        assert_eq!(page.get("AttachedPolicies").unwrap().items().len(), 4);
+        assert_eq!(page.get("IsTruncated"), Some(&Value::Bool(true)));
+    }
+}

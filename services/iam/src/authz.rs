@@ -128,6 +128,11 @@ pub async fn own_user(iam: &Iam, cx: &Cx, input: &Value) -> Checks {
     user(iam, cx, input).await
 }
 
+/// The user, group or role whose policies are simulated.
+pub async fn source(_: &Iam, cx: &Cx, input: &Value) -> Checks {
+    Ok(vec![check(cx, input.str("PolicySourceArn").unwrap_or("*").to_owned())])
+}
+
 /// The user that a key belongs to.
 pub async fn key_user(iam: &Iam, cx: &Cx, input: &Value) -> Checks {
     let id = input.str("AccessKeyId").unwrap_or_default();

@@ -252,3 +252,66 @@ pub async fn of_role(store: &Store, account: &str, role_id: &str) -> Result<Vec<
 fn of_key(account: &str, role_id: &str, name: &str) -> Key {
     Key::new().str(account).str(role_id).str(name)
 }
+
+#[cfg(test)]
+mod tests {
+    use fogbank_core::map;
+
+    use crate::testing::{LAMBDA, World, at};
+
+    #[tokio::test]
+    async fn a_profile_has_one_role() {
+        let w = World::new().await;
+        w.ok("CreateRole", map! {"RoleName" => "r", "AssumeRolePolicyDocument" => LAMBDA}).await;
+        w.ok("CreateInstanceProfile", map! {"InstanceProfileName" => "p"}).await;
+        let pair = || map! {"InstanceProfileName" => "p", "RoleName" => "r"};
+        w.ok("AddRoleToInstanceProfile", pair()).await;
+        assert!(w.err("AddRoleToInstanceProfile", pair()).await.starts_with("LimitExceeded"));
+        let got = w.ok("GetInstanceProfile", map! {"InstanceProfileName" => "p"}).await;
+        assert_eq!(at(&got, "InstanceProfile.Roles.0.RoleName"), "r");
+        let list = w.ok("ListInstanceProfilesForRole", map! {"RoleName" => "r"}).await;
+        assert_eq!(at(&list, "InstanceProfiles.0.InstanceProfileName"), "p");
+        for (op, input) in [
+            ("DeleteRole", map! {"RoleName" => "r"}),
+            ("DeleteInstanceProfile", map! {"InstanceProfileName" => "p"}),
+        ] {
+            assert!(w.err(op, input).await.starts_with("DeleteConflict"), "{op}");
+        }
+        w.ok("RemoveRoleFromInstanceProfile", pair()).await;
+        assert!(w.err("RemoveRoleFromInstanceProfile", pair()).await.starts_with("NoSuchEntity"));
+        w.ok("DeleteInstanceProfile", map! {"InstanceProfileName" => "p"}).await;
+        w.ok("DeleteRole", map! {"RoleName" => "r"}).await;
+    }
+
+    #[tokio::test]
+    async fn providers_trust_issuers() {
+        let w = World::new().await;
+        let ids = vec!["sts.amazonaws.com".into()];
+        let create = || map! {"Url" => "https://oidc.example/id/A", "ClientIDList" => ids.clone()};
+        let made = w.ok("CreateOpenIDConnectProvider", create()).await;
+        let arn = at(&made, "OpenIDConnectProviderArn");
+        assert_eq!(arn, "arn:aws:iam::123456789012:oidc-provider/oidc.example/id/A");
+        assert!(
+            w.err("CreateOpenIDConnectProvider", create()).await.starts_with("EntityAlreadyExists")
+        );
+        for (op, client) in [
+            ("AddClientIDToOpenIDConnectProvider", "b"),
+            ("RemoveClientIDFromOpenIDConnectProvider", "sts.amazonaws.com"),
+        ] {
+            w.ok(op, map! {"OpenIDConnectProviderArn" => arn, "ClientID" => client}).await;
+        }
+        let got = w.ok("GetOpenIDConnectProvider", map! {"OpenIDConnectProviderArn" => arn}).await;
+        assert_eq!((at(&got, "Url"), at(&got, "ClientIDList.0")), ("oidc.example/id/A", "b"));
+        let prints = vec!["zz".into()];
+        let bad = map! {"OpenIDConnectProviderArn" => arn, "ThumbprintList" => prints};
+        assert!(
+            w.err("UpdateOpenIDConnectProviderThumbprint", bad).await.starts_with("InvalidInput")
+        );
+        w.ok("DeleteOpenIDConnectProvider", map! {"OpenIDConnectProviderArn" => arn}).await;
+        assert!(
+            w.err("GetOpenIDConnectProvider", map! {"OpenIDConnectProviderArn" => arn})
+                .await
+                .starts_with("NoSuchEntity")
+        );
+    }
+}

@@ -32,8 +32,11 @@ mod policy;
 mod principal;
 mod role;
 mod service_linked;
+mod simulate;
 mod summary;
 mod tag;
+#[cfg(test)]
+mod testing;
 mod user;
 mod version;
 
@@ -83,6 +86,7 @@ impl Iam {
                 policy::OPS,
                 role::OPS,
                 service_linked::OPS,
+                simulate::OPS,
                 summary::OPS,
                 tag::OPS,
                 user::OPS,

@@ -125,3 +125,80 @@ impl Iam {
         Ok(groups)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use fogbank_core::{Value, map};
+
+    use crate::testing::{ALL, World, at};
+
+    #[tokio::test]
+    async fn users_join_and_leave_groups() {
+        let w = World::new().await;
+        w.ok("CreateUser", map! {"UserName" => "u"}).await;
+        for i in 0..11 {
+            w.ok("CreateGroup", map! {"GroupName" => format!("g{i}")}).await;
+        }
+        for i in 0..10 {
+            w.ok("AddUserToGroup", map! {"GroupName" => format!("g{i}"), "UserName" => "u"}).await;
+        }
+        assert_eq!(
+            w.err("AddUserToGroup", map! {"GroupName" => "g10", "UserName" => "u"}).await,
+            "LimitExceeded: Cannot exceed quota for GroupsPerUser: 10"
+        );
+        w.ok("UpdateGroup", map! {"GroupName" => "g0", "NewGroupName" => "renamed"}).await;
+        w.ok("UpdateUser", map! {"UserName" => "u", "NewUserName" => "v", "NewPath" => "/p/"})
+            .await;
+        let group = w.ok("GetGroup", map! {"GroupName" => "renamed"}).await;
+        assert_eq!(at(&group, "Users.0.UserName"), "v");
+        let mut names = Vec::new();
+        let mut marker: Option<String> = None;
+        loop {
+            let input = map! {"UserName" => "v", "MaxItems" => 3, "Marker" => marker};
+            let page = w.ok("ListGroupsForUser", input).await;
+            let groups = page.get("Groups").unwrap().items();
+            names.extend(groups.iter().map(|g| at(g, "GroupName").to_owned()));
+            marker = page.str("Marker").map(str::to_owned);
+            assert_eq!(page.get("IsTruncated"), Some(&Value::Bool(marker.is_some())));
+            if marker.is_none() {
+                break;
+            }
+        }
+        assert_eq!(names.len(), 10);
+        assert!(w.err("DeleteUser", map! {"UserName" => "v"}).await.starts_with("DeleteConflict"));
+        assert!(
+            w.err("DeleteGroup", map! {"GroupName" => "g1"}).await.starts_with("DeleteConflict")
+        );
+        w.ok("RemoveUserFromGroup", map! {"GroupName" => "g1", "UserName" => "v"}).await;
+        w.ok("DeleteGroup", map! {"GroupName" => "g1"}).await;
+        let gone = map! {"GroupName" => "g1", "UserName" => "v"};
+        assert_eq!(
+            w.err("AddUserToGroup", gone).await,
+            "NoSuchEntity: The group with name g1 cannot be found."
+        );
+    }
+
+    #[tokio::test]
+    async fn inline_policies_come_back_encoded() {
+        let w = World::new().await;
+        w.ok("CreateGroup", map! {"GroupName" => "g"}).await;
+        let put = |name: &str, doc: &str| map! {"GroupName" => "g", "PolicyName" => name, "PolicyDocument" => doc};
+        w.ok("PutGroupPolicy", put("p", ALL)).await;
+        let got = w.ok("GetGroupPolicy", map! {"GroupName" => "g", "PolicyName" => "p"}).await;
+        assert_eq!(at(&got, "PolicyDocument"), crate::document::encode(ALL));
+        let big = ALL.replacen('*', &format!("s3:{}", "x".repeat(5000)), 1);
+        assert_eq!(
+            w.err("PutGroupPolicy", put("q", &big)).await,
+            "LimitExceeded: Maximum policy size of 5120 bytes exceeded for group g"
+        );
+        assert!(w.err("PutGroupPolicy", put("a b", ALL)).await.starts_with("ValidationError"));
+        assert!(w.err("PutGroupPolicy", put("q", "nonsense")).await.starts_with("MalformedPolicy"));
+        let names = w.ok("ListGroupPolicies", map! {"GroupName" => "g"}).await;
+        assert_eq!(at(&names, "PolicyNames.0"), "p");
+        w.ok("DeleteGroupPolicy", map! {"GroupName" => "g", "PolicyName" => "p"}).await;
+        assert_eq!(
+            w.err("DeleteGroupPolicy", map! {"GroupName" => "g", "PolicyName" => "p"}).await,
+            "NoSuchEntity: The group policy with name p cannot be found."
+        );
+    }
+}

@@ -197,3 +197,67 @@ fn find(policy: &Policy, arn: &str, id: &str) -> Result<usize> {
 fn no_version(arn: &str, id: &str) -> ApiError {
     no_such_entity(format!("Policy {arn} version {id} does not exist or is not attachable."))
 }
+
+#[cfg(test)]
+mod tests {
+    use fogbank_core::{Value, map};
+
+    use crate::testing::{ALL, World, at};
+
+    #[tokio::test]
+    async fn versions_come_and_go() {
+        let w = World::new().await;
+        let made = w.ok("CreatePolicy", map! {"PolicyName" => "p", "PolicyDocument" => ALL}).await;
+        let arn = at(&made, "Policy.Arn");
+        let add = || map! {"PolicyArn" => arn, "PolicyDocument" => ALL, "SetAsDefault" => true};
+        for n in 2..=5 {
+            let made = w.ok("CreatePolicyVersion", add()).await;
+            assert_eq!(at(&made, "PolicyVersion.VersionId"), format!("v{n}"));
+        }
+        assert!(w.err("CreatePolicyVersion", add()).await.starts_with("LimitExceeded: A managed"));
+        let list = w.ok("ListPolicyVersions", map! {"PolicyArn" => arn}).await;
+        assert_eq!(at(&list, "Versions.0.VersionId"), "v5");
+        assert_eq!(at(&list, "Versions.4.VersionId"), "v1");
+        assert_eq!(
+            w.err("DeletePolicyVersion", map! {"PolicyArn" => arn, "VersionId" => "v5"}).await,
+            "DeleteConflict: Cannot delete the default version of a policy."
+        );
+        assert!(
+            w.err("DeletePolicy", map! {"PolicyArn" => arn})
+                .await
+                .starts_with("DeleteConflict: This policy has")
+        );
+        w.ok("SetDefaultPolicyVersion", map! {"PolicyArn" => arn, "VersionId" => "v2"}).await;
+        for v in ["v1", "v3", "v4", "v5"] {
+            w.ok("DeletePolicyVersion", map! {"PolicyArn" => arn, "VersionId" => v}).await;
+        }
+        assert_eq!(
+            w.err("GetPolicyVersion", map! {"PolicyArn" => arn, "VersionId" => "v9"}).await,
+            format!("NoSuchEntity: Policy {arn} version v9 does not exist or is not attachable.")
+        );
+        // A number is not given twice.
+        let made = w.ok("CreatePolicyVersion", add()).await;
+        assert_eq!(at(&made, "PolicyVersion.VersionId"), "v6");
+    }
+
+    #[tokio::test]
+    async fn documents_have_a_size_and_aws_policies_a_version() {
+        let w = World::new().await;
+        let big = ALL.replace('*', &format!("s3:{}", "x".repeat(6144)));
+        let input = map! {"PolicyName" => "p", "PolicyDocument" => big};
+        assert_eq!(
+            w.err("CreatePolicy", input).await,
+            "LimitExceeded: Cannot exceed quota for PolicySize: 6144"
+        );
+        let arn = crate::managed::ADMINISTRATOR;
+        let got = w.ok("GetPolicyVersion", map! {"PolicyArn" => arn, "VersionId" => "v1"}).await;
+        assert!(at(&got, "PolicyVersion.Document").starts_with("%7B"));
+        let list = w.ok("ListPolicyVersions", map! {"PolicyArn" => arn}).await;
+        assert_eq!(
+            list.get("Versions").unwrap().items()[0].get("IsDefaultVersion"),
+            Some(&Value::Bool(true))
+        );
+        let input = map! {"PolicyArn" => arn, "PolicyDocument" => ALL};
+        assert!(w.err("CreatePolicyVersion", input).await.starts_with("AccessDenied"));
+    }
+}
