@@ -10,7 +10,9 @@ use fogbank_core::{Check, Kind, Principal};
 use fogbank_policy::{Context, Engine};
 use jiff::Timestamp;
 
-const ROUNDS: u32 = 500_000;
+/// The fastest of so many batches is printed: the others met somebody else on the machine.
+const BATCHES: u32 = 50;
+const ROUNDS: u32 = 5_000;
 
 fn main() {
     let mut caller = Principal::root("111111111111");
@@ -38,9 +40,13 @@ fn main() {
 }
 
 fn measure<T, E: std::fmt::Debug>(name: &str, f: impl Fn() -> Result<T, E>) {
-    let start = Instant::now();
-    for _ in 0..ROUNDS {
-        black_box(f()).expect("a decision");
-    }
-    println!("{name}: {} ns", start.elapsed().as_nanos() / u128::from(ROUNDS));
+    let batch = || {
+        let start = Instant::now();
+        for _ in 0..ROUNDS {
+            black_box(f()).expect("a decision");
+        }
+        start.elapsed().as_nanos() / u128::from(ROUNDS)
+    };
+    let best = (0..BATCHES).map(|_| batch()).min().unwrap_or_default();
+    println!("{name}: {best} ns");
 }

@@ -114,9 +114,10 @@ impl Named {
                 Some((role, _)) if role == id => Some(Hit::Role),
                 _ => when(*id == caller.id, Hit::Direct),
             },
-            Named::Service(host) => {
-                when(caller.kind == Kind::Service && *host == caller.arn, Hit::Direct)
-            }
+            Named::Service(host) => when(
+                caller.kind == Kind::Service && services::means(host, &caller.arn),
+                Hit::Direct,
+            ),
             Named::Federated(provider) => {
                 let from = caller.session.as_ref().and_then(|s| s.federated_provider.as_deref());
                 when(from == Some(provider), Hit::Direct)

@@ -7,15 +7,28 @@ pub fn is_principal(host: &str) -> bool {
     if OTHER_DOMAINS.contains(&host) {
         return true;
     }
-    let Some(name) =
-        host.strip_suffix(".amazonaws.com").or_else(|| host.strip_suffix(".amazonaws.com.cn"))
-    else {
-        return false;
-    };
-    if known(name) {
+    name(host).is_some_and(|n| known(n) || known(without_region(n)))
+}
+
+/// Whether a policy that names the service `policy` means the caller `caller`. A name without a
+/// region means the service in every region, and fogbank's services call themselves so.
+#[must_use]
+pub fn means(policy: &str, caller: &str) -> bool {
+    if policy == caller {
         return true;
     }
-    name.rsplit_once('.').is_some_and(|(name, region)| is_region(region) && known(name))
+    match (name(policy), name(caller)) {
+        (Some(p), Some(c)) => without_region(p) == c || p == without_region(c),
+        _ => false,
+    }
+}
+
+fn name(host: &str) -> Option<&str> {
+    host.strip_suffix(".amazonaws.com").or_else(|| host.strip_suffix(".amazonaws.com.cn"))
+}
+
+fn without_region(name: &str) -> &str {
+    name.rsplit_once('.').filter(|(_, r)| is_region(r)).map_or(name, |(n, _)| n)
 }
 
 fn known(name: &str) -> bool {
@@ -109,6 +122,15 @@ const NAMES: &str = "\
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_region_in_a_name() {
+        assert!(means("logs.us-east-1.amazonaws.com", "logs.amazonaws.com"));
+        assert!(means("logs.amazonaws.com", "logs.us-east-1.amazonaws.com"));
+        assert!(!means("logs.us-east-1.amazonaws.com", "logs.eu-west-1.amazonaws.com"));
+        assert!(!means("delivery.logs.amazonaws.com", "logs.amazonaws.com"));
+        assert!(!means("logs.amazonaws.com", "lambda.amazonaws.com"));
+    }
 
     #[test]
     fn known_and_unknown_services() {

@@ -44,7 +44,7 @@ fn mutated_policies_parse_or_are_refused() {
     };
     for seed in SEEDS {
         fuzz::document(seed.as_bytes());
-        for _ in 0..3000 {
+        for _ in 0..1500 {
             let mut data = seed.as_bytes().to_vec();
             for _ in 0..=below(3) {
                 let at = below(data.len() + 1);

@@ -8,7 +8,9 @@ use fogbank_sigv4::{Dialect, Head, Keys, Payload, Signer, Terms, parse};
 use http::{HeaderMap, HeaderValue};
 use jiff::Timestamp;
 
-const ROUNDS: u32 = 200_000;
+/// The fastest of so many batches is printed: the others met somebody else on the machine.
+const BATCHES: u32 = 50;
+const ROUNDS: u32 = 5_000;
 
 fn main() {
     let secret = "wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY";
@@ -43,9 +45,13 @@ fn verify(head: &Head<'_>, secret: &str, now: Timestamp, keys: &Keys) -> bool {
 }
 
 fn measure(name: &str, f: impl Fn() -> bool) {
-    let start = Instant::now();
-    for _ in 0..ROUNDS {
-        assert!(black_box(f()), "{name} does not verify");
-    }
-    println!("{name}: {} ns", start.elapsed().as_nanos() / u128::from(ROUNDS));
+    let batch = || {
+        let start = Instant::now();
+        for _ in 0..ROUNDS {
+            assert!(black_box(f()), "{name} does not verify");
+        }
+        start.elapsed().as_nanos() / u128::from(ROUNDS)
+    };
+    let best = (0..BATCHES).map(|_| batch()).min().unwrap_or_default();
+    println!("{name}: {best} ns");
 }

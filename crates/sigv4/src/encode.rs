@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 const HEX: &[u8; 16] = b"0123456789ABCDEF";
 
-/// What a byte is to an encoder: kept, or escaped.
+/// The bytes that are kept; in a path, slashes too.
 const UNRESERVED: [bool; 256] = {
     let mut t = [false; 256];
     let mut i = 0;
@@ -15,21 +15,18 @@ const UNRESERVED: [bool; 256] = {
     }
     t
 };
-
-/// Appends one byte, escaped unless unreserved.
-pub fn push(out: &mut Vec<u8>, b: u8) {
-    if UNRESERVED[usize::from(b)] {
-        out.push(b);
-    } else {
-        out.extend([b'%', HEX[usize::from(b >> 4)], HEX[usize::from(b & 15)]]);
-    }
-}
+const PATH: [bool; 256] = {
+    let mut t = UNRESERVED;
+    t[b'/' as usize] = true;
+    t
+};
 
 /// Appends `text` escaped.
 pub fn encode_into(out: &mut Vec<u8>, text: &[u8]) {
-    for b in text {
-        push(out, *b);
-    }
+    runs(out, text, &UNRESERVED, |out, rest| {
+        escape(out, rest[0]);
+        &rest[1..]
+    });
 }
 
 /// `text` escaped.
@@ -43,20 +40,46 @@ pub fn encode(text: &str) -> String {
 /// Appends a piece of a query that may already be escaped: decoded, then escaped anew.
 /// A `+` is a space, as form encoding has it; a `%` that begins no escape stands for itself.
 pub fn recode_query(out: &mut Vec<u8>, text: &[u8]) {
-    for b in (Decode { text, plus: true }) {
-        push(out, b);
-    }
+    recode(out, text, &UNRESERVED, true);
 }
 
 /// Appends a path that may already be escaped: decoded, then escaped anew except for slashes.
 pub fn recode_path(out: &mut Vec<u8>, text: &[u8]) {
-    for b in (Decode { text, plus: false }) {
-        if b == b'/' {
-            out.push(b);
-        } else {
-            push(out, b);
+    recode(out, text, &PATH, false);
+}
+
+fn recode(out: &mut Vec<u8>, text: &[u8], kept: &[bool; 256], plus: bool) {
+    runs(out, text, kept, |out, rest| {
+        let mut d = Decode { text: rest, plus };
+        match d.next() {
+            Some(b) if kept[usize::from(b)] => out.push(b),
+            Some(b) => escape(out, b),
+            None => {}
         }
+        d.text
+    });
+}
+
+/// Copies what is kept as it stands, in runs; `other` appends whatever stands between them and
+/// says what comes after it.
+fn runs(
+    out: &mut Vec<u8>,
+    mut text: &[u8],
+    kept: &[bool; 256],
+    other: impl for<'t> Fn(&mut Vec<u8>, &'t [u8]) -> &'t [u8],
+) {
+    loop {
+        let n = text.iter().position(|b| !kept[usize::from(*b)]).unwrap_or(text.len());
+        out.extend_from_slice(&text[..n]);
+        if n == text.len() {
+            return;
+        }
+        text = other(out, &text[n..]);
     }
+}
+
+fn escape(out: &mut Vec<u8>, b: u8) {
+    out.extend_from_slice(&[b'%', HEX[usize::from(b >> 4)], HEX[usize::from(b & 15)]]);
 }
 
 /// The decoded text of a query parameter; bytes that are no UTF-8 become U+FFFD.
