@@ -6,7 +6,7 @@
 use std::io::{BufRead, Write};
 
 use fogbank_sigv4::canonical::{PathStyle, sha256_hex};
-use fogbank_sigv4::{Dialect, Head, Keys, Signer, Terms, parse, payload};
+use fogbank_sigv4::{Dialect, Head, Keys, Payload, Signer, Terms, parse, payload};
 use http::HeaderValue;
 use serde_json::{Value, json};
 
@@ -42,8 +42,13 @@ fn answer(q: &Value) -> Result<Value, String> {
     let time = time.parse().map_err(|e| format!("{time}: {e}"))?;
     if q["op"] == "verify" {
         let signed = parse(&head).map_err(|e| e.to_string())?.ok_or("no signature")?;
-        let body = payload::of_body(&head, request.body.as_bytes());
-        let terms = Terms { dialect: Dialect::Query, secret: &secret, payload: &body, now: time };
+        let (dialect, body) = if signed.scope.service() == "s3" {
+            let payload = Payload::of(&head, Some(&signed)).map_err(|e| e.to_string())?;
+            (Dialect::S3, payload.text().to_owned())
+        } else {
+            (Dialect::Query, payload::of_body(&head, request.body.as_bytes()).into_owned())
+        };
+        let terms = Terms { dialect, secret: &secret, payload: &body, now: time };
         let done = signed.verify(&head, &terms, &Keys::default());
         let why = done.as_ref().err().map(ToString::to_string);
         return Ok(json!({ "ok": done.is_ok(), "why": why }));

@@ -420,6 +420,8 @@ fn dates_far_from_now_are_refused() {
     assert_eq!(at(-900, Dialect::S3), Ok(()));
     let e = at(901, Dialect::S3).unwrap_err().api(Dialect::S3);
     assert_eq!((e.code(), e.status_override()), ("RequestTimeTooSkewed", Some(403)));
+    let e = at(901, Dialect::Ec2).unwrap_err().api(Dialect::Ec2);
+    assert_eq!((e.code(), e.status_override()), ("RequestExpired", Some(400)));
     let e = at(-1000, Dialect::Json).unwrap_err().api(Dialect::Json);
     assert_eq!(
         e.message(),

@@ -228,6 +228,9 @@ enum Code {
 }
 
 fn other(e: &Error, dialect: Dialect) -> ApiError {
+    if dialect == Dialect::Ec2 && matches!(e, Error::Skewed { .. } | Error::Expired { .. }) {
+        return ApiError::new("RequestExpired", "Request has expired.").status(400);
+    }
     let (code, message) = match e {
         Error::Missing => (Code::Missing, "Request is missing Authentication Token".to_owned()),
         Error::Version2 => {
@@ -340,7 +343,9 @@ fn coded(code: &Code, message: String, dialect: Dialect) -> ApiError {
             let m = "AWS was not able to validate the provided access credentials";
             return ApiError::new("AuthFailure", m).status(401).context(message);
         }
-        (Dialect::Ec2, Code::Expired) => ("RequestExpired", 400),
+        (Dialect::Ec2, Code::Expired) => {
+            return ApiError::new("RequestExpired", "Request has expired.").status(400);
+        }
         (Dialect::Json | Dialect::RestJson, code) => {
             let status = if dialect == Dialect::Json { 400 } else { 403 };
             let name = match code {
