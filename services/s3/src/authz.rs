@@ -277,3 +277,6 @@ impl Wanted<'_> {
         Ok(())
     }
 }
+
+#[cfg(test)]
+mod tests;

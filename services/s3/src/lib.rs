@@ -31,6 +31,8 @@ mod multipart;
 mod notification;
 mod object;
 pub mod owner;
+#[cfg(test)]
+mod policed;
 mod public_access;
 mod range;
 pub mod record;

@@ -241,3 +241,6 @@ pub(crate) async fn abort_date(
     let config: Option<Lifecycle> = config::load(s3, &bucket.name, "lifecycle").await?;
     Ok(config.and_then(|c| c.abort(Day::REAL, key, initiated)))
 }
+
+#[cfg(test)]
+mod tests;

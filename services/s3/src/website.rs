@@ -223,6 +223,9 @@ fn status(code: &str) -> Option<u16> {
 }
 
 #[cfg(test)]
+mod hosting_tests;
+
+#[cfg(test)]
 mod tests {
     use super::*;
 

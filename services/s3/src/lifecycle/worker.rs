@@ -43,7 +43,7 @@ pub fn start(s3: Arc<S3>, cloud: Arc<dyn Cloud>, options: Options) -> tokio::tas
 }
 
 /// One pass over all buckets with rules.
-async fn pass(s3: &S3, cloud: &Arc<dyn Cloud>, day: Day) -> Result<()> {
+pub(super) async fn pass(s3: &S3, cloud: &Arc<dyn Cloud>, day: Day) -> Result<()> {
     let mut range = Range::all();
     loop {
         let page = s3.store.scan(&BUCKETS, range.clone(), 1000).await?;
