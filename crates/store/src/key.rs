@@ -84,7 +84,8 @@ impl Key {
     }
 
     fn push(&mut self, tag: u8, content: &[u8]) {
-        self.0.reserve(content.len() + 2);
+        // A first allocation that holds most keys whole.
+        self.0.reserve((content.len() + 2).max(if self.0.capacity() == 0 { 64 } else { 0 }));
         self.0.push(tag);
         escape_into(&mut self.0, content);
         self.0.push(END);

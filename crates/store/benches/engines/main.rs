@@ -90,6 +90,17 @@ fn run(name: &str) {
     assert_eq!(n as u64, OBJECTS * 1024);
     say("get 1 KiB, random key, processor time", us(took / OBJECTS as u32));
     let (n, took) = rt.block_on(async {
+        let key = object(OBJECTS / 2);
+        let start = cpu_now();
+        let mut n = 0;
+        for _ in 0..OBJECTS {
+            n += store.get(&META, &key).await.unwrap().unwrap().len();
+        }
+        (n, cpu_now() - start)
+    });
+    assert_eq!(n as u64, OBJECTS * 300);
+    say("get 300 B, same key, processor time", us(took / OBJECTS as u32));
+    let (n, took) = rt.block_on(async {
         let start = cpu_now();
         let mut n = 0;
         for i in 0..100 {
