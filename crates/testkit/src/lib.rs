@@ -1,11 +1,12 @@
 //! A whole fogbank for tests, and drivers for clients that nobody here wrote.
 //!
 //! [`Cloud`] starts the built binary on a free port; [`client`] runs boto3 scripts, the AWS CLI,
-//! Terraform and Chromium against it; [`http`] speaks to it byte by byte, signed or broken;
+//! Terraform and Chromium against it; [`handler`] runs a service's operations by themselves; [`http`] speaks to it byte by byte, signed or broken;
 //! [`load`] writes until it is killed and knows what was acknowledged.
 
 pub mod client;
 pub mod cloud;
+pub mod handler;
 pub mod http;
 pub mod load;
 

@@ -1,15 +1,12 @@
-//! A cloud for tests: IAM and STS-like credentials over an ephemeral store, without authorisation.
+//! IAM over an ephemeral store, for tests of its operations.
 
-use std::net::IpAddr;
 use std::sync::Arc;
 
-use fogbank_core::cx::{CxParts, Event};
-use fogbank_core::{
-    ApiError, Body, BoxFuture, Check, Clock, Cloud, Cx, Ids, Principal, Reply, Result, Service,
-    Value,
-};
+use fogbank_core::{Cx, Principal, Result, Service, Value};
 use fogbank_identity::Sessions;
 use fogbank_store::Store;
+use fogbank_testkit::handler::Alone;
+pub use fogbank_testkit::handler::text_at as at;
 
 use crate::Iam;
 
@@ -25,17 +22,12 @@ pub struct World {
     pub iam: Arc<Iam>,
     pub service: Service,
     pub sessions: Sessions,
-    pub cloud: Arc<TestCloud>,
-}
-
-pub struct TestCloud {
-    pub clock: Clock,
-    pub ids: Ids,
+    pub cloud: Arc<Alone>,
 }
 
 impl World {
     pub async fn new() -> Self {
-        let cloud = Arc::new(TestCloud { clock: Clock::default(), ids: Ids::system() });
+        let cloud = Arc::new(Alone::default());
         let store = Store::ephemeral();
         let sessions = Sessions::open(&store, &cloud.ids).await.unwrap();
         let iam = Iam::new(store, sessions.clone(), cloud.clock.clone());
@@ -43,30 +35,12 @@ impl World {
     }
 
     pub fn cx(&self, operation: &'static str) -> Cx {
-        self.cx_as(operation, Principal::root(ACCOUNT))
-    }
-
-    pub fn cx_as(&self, operation: &'static str, principal: Principal) -> Cx {
-        let parts = CxParts {
-            account: principal.account.clone(),
-            region: "us-east-1".into(),
-            principal: Arc::new(principal),
-            access_key: None,
-            service: "iam",
-            operation,
-            request_id: self.cloud.ids.request_id(),
-            source_ip: IpAddr::from([127, 0, 0, 1]),
-            secure: true,
-            http: None,
-            body: Body::Empty,
-        };
-        Cx::new(self.cloud.clone(), parts)
+        self.cloud.cx("iam", operation, Principal::root(ACCOUNT))
     }
 
     /// Runs an operation as root.
     pub async fn run(&self, operation: &'static str, input: Value) -> Result<Value> {
-        let cx = self.cx(operation);
-        Ok(self.service.run(&cx, operation, input).await?.value)
+        self.cloud.run(&self.service, operation, Principal::root(ACCOUNT), input).await
     }
 
     /// Runs an operation that must succeed.
@@ -81,43 +55,4 @@ impl World {
             Err(e) => e.to_string(),
         }
     }
-}
-
-impl Cloud for TestCloud {
-    fn call<'a>(
-        &'a self,
-        _: &'a Cx,
-        service: &'a str,
-        operation: &'a str,
-        _: Value,
-        _: Body,
-    ) -> BoxFuture<'a, Result<Reply>> {
-        let refusal = ApiError::not_implemented(&format!("{service}:{operation}"));
-        Box::pin(std::future::ready(Err(refusal)))
-    }
-    fn authorize<'a>(&'a self, _: &'a Cx, _: Check) -> BoxFuture<'a, Result<()>> {
-        Box::pin(std::future::ready(Ok(())))
-    }
-    fn clock(&self) -> &Clock {
-        &self.clock
-    }
-    fn ids(&self) -> &Ids {
-        &self.ids
-    }
-    fn publish(&self, _: &Cx, _: Event) {}
-    fn endpoint(&self) -> String {
-        "http://127.0.0.1:4566".into()
-    }
-}
-
-/// The member at a path of names: `Role.RoleId`.
-pub fn at<'a>(value: &'a Value, path: &str) -> &'a str {
-    let mut v = value;
-    for name in path.split('.') {
-        v = match name.parse::<usize>() {
-            Ok(i) => &v.items()[i],
-            Err(_) => v.get(name).unwrap_or_else(|| panic!("no {path} in {value:?}")),
-        };
-    }
-    v.as_str().unwrap_or_else(|| panic!("{path} is no text in {value:?}"))
 }

@@ -153,3 +153,154 @@ fn refusal(cx: &Cx, arn: &str) -> ApiError {
         cx.principal.arn
     ))
 }
+
+#[cfg(test)]
+mod tests {
+    use fogbank_core::{Principal, map};
+    use fogbank_testkit::handler::text_at;
+
+    use super::*;
+    use crate::testing::{ACCOUNT, ROLE, World};
+
+    fn session_of_a_role() -> Principal {
+        let session = Session {
+            transitive_tags: vec!["team".into()],
+            source_identity: Some("ann".into()),
+            ..Session::default()
+        };
+        Principal {
+            kind: Kind::AssumedRole {
+                role_arn: "arn:aws:iam::123456789012:role/other".into(),
+                role_name: "other".into(),
+                session: "s".into(),
+            },
+            tags: vec![("team".into(), "red".into()), ("own".into(), "x".into())],
+            session: Some(Box::new(session)),
+            ..Principal::root(ACCOUNT)
+        }
+    }
+
+    #[tokio::test]
+    async fn the_session_is_the_role_with_what_was_handed_on() {
+        let w = World::new("{}", None).await;
+        let arns = vec![map! {"arn" => "arn:aws:iam::aws:policy/Known"}];
+        let input = map! {"RoleArn" => ROLE, "RoleSessionName" => "me", "PolicyArns" => arns};
+        let answer = w.run("AssumeRole", session_of_a_role(), input).await.unwrap();
+        let arn = "arn:aws:sts::123456789012:assumed-role/r/me";
+        assert_eq!(text_at(&answer, "AssumedRoleUser.Arn"), arn);
+        assert_eq!(text_at(&answer, "AssumedRoleUser.AssumedRoleId"), "AROAEXAMPLE:me");
+        assert_eq!(text_at(&answer, "SourceIdentity"), "ann");
+        let grant = w.open(&answer);
+        assert_eq!(grant.policy_arns, ["arn:aws:iam::aws:policy/Known"]);
+        assert_eq!(grant.principal.arn, arn);
+        assert_eq!(grant.principal.tags, [("team".into(), "red".into())]);
+        assert_eq!(grant.principal.session.unwrap().transitive_tags, ["team"]);
+        let lasts = grant.expires.duration_since(w.cloud.clock.now()).as_secs();
+        assert!((3598..=3600).contains(&lasts), "{lasts}");
+    }
+
+    #[tokio::test]
+    async fn bad_requests_are_refused() {
+        let w = World::new("{}", None).await;
+        let input = |more: Value| {
+            let all = map! {"RoleArn" => ROLE, "RoleSessionName" => "me"};
+            let (Value::Map(mut all), Value::Map(more)) = (all, more) else { panic!("no maps") };
+            all.retain(|(k, _)| !more.iter().any(|(m, _)| m == k));
+            all.extend(more);
+            Value::Map(all)
+        };
+        let tag = || vec![map! {"Key" => "k", "Value" => "v"}];
+        for (more, starts) in [
+            (map! {"RoleArn" => "nonsense"}, "ValidationError: nonsense is invalid"),
+            (
+                map! {"RoleArn" => format!("{ROLE}x")},
+                "AccessDenied: User: arn:aws:iam::123456789012:root is not authorized to perform: sts:AssumeRole on resource: ",
+            ),
+            (map! {"RoleSessionName" => "a b"}, "ValidationError: 1 validation error"),
+            (
+                map! {"DurationSeconds" => 7201},
+                "ValidationError: The requested DurationSeconds exceeds the MaxSessionDuration",
+            ),
+            (map! {"DurationSeconds" => 60}, "ValidationError: 1 validation error"),
+            (map! {"Policy" => "{"}, "MalformedPolicyDocument: "),
+            (map! {"Policy" => "x".repeat(2049)}, "ValidationError: 1 validation error"),
+            (
+                map! {"PolicyArns" => vec![map! {"arn" => "arn:aws:iam::aws:policy/None"}]},
+                "ValidationError: Policy ",
+            ),
+            (
+                map! {"SerialNumber" => "x", "TokenCode" => "123456"},
+                "AccessDenied: MultiFactorAuthentication failed",
+            ),
+            (
+                map! {"ProvidedContexts" => vec![map! {}]},
+                "NotImplemented: sts:AssumeRole with ProvidedContexts",
+            ),
+            (
+                map! {"Tags" => tag(), "TransitiveTagKeys" => vec!["other".into()]},
+                "InvalidParameterValue: ",
+            ),
+            (map! {"SourceIdentity" => "a b"}, "ValidationError: "),
+        ] {
+            let e = w.err("AssumeRole", Principal::root(ACCOUNT), input(more)).await;
+            assert!(e.starts_with(starts), "{e} does not start with {starts}");
+        }
+        let chained =
+            w.err("AssumeRole", session_of_a_role(), input(map! {"DurationSeconds" => 3601})).await;
+        assert!(chained.contains("role chaining"), "{chained}");
+        let other = input(map! {"SourceIdentity" => "bob"});
+        assert!(
+            w.err("AssumeRole", session_of_a_role(), other).await.contains("cannot be changed")
+        );
+    }
+
+    #[tokio::test]
+    async fn the_trust_policy_is_asked() {
+        let w = World::new("the trust policy", None).await;
+        let cx = w.cloud.cx("sts", "AssumeRole", session_of_a_role());
+        let tags = vec![map! {"Key" => "k", "Value" => "v"}];
+        let input = map! {"RoleArn" => ROLE, "RoleSessionName" => "me", "ExternalId" => "x", "Tags" => tags};
+        let checks = w.service.checks(&cx, "AssumeRole", &input).await.unwrap();
+        let actions: Vec<_> = checks.iter().map(|c| c.action.as_ref()).collect();
+        assert_eq!(actions, ["sts:AssumeRole", "sts:TagSession", "sts:SetSourceIdentity"]);
+        let check = &checks[0];
+        assert_eq!(check.resource_policy.as_deref(), Some("the trust policy"));
+        assert!(check.resource_policy_required && check.resource == ROLE);
+        assert_eq!(check.resource_account.as_deref(), Some(ACCOUNT));
+        for key in ["sts:ExternalId", "sts:RoleSessionName", "aws:RequestTag/k", "aws:TagKeys"] {
+            assert!(check.context.iter().any(|(k, _)| k == key), "{key}");
+        }
+        let none = map! {"RoleArn" => format!("{ROLE}x"), "RoleSessionName" => "me"};
+        let checks = w.service.checks(&cx, "AssumeRole", &none).await.unwrap();
+        assert_eq!((&checks[0].resource_policy, checks[0].resource_policy_required), (&None, true));
+    }
+
+    #[tokio::test]
+    async fn session_and_federation_tokens_are_for_lasting_keys() {
+        let w = World::new("{}", None).await;
+        let root = Principal::root(ACCOUNT);
+        let user = Principal {
+            kind: Kind::User { name: "u".into() },
+            arn: "arn:aws:iam::123456789012:user/u".into(),
+            ..root.clone()
+        };
+        let answer = w.run("GetSessionToken", user.clone(), map! {}).await.unwrap();
+        let lasts = w.open(&answer).expires.duration_since(w.cloud.clock.now()).as_secs();
+        assert!((43198..=43200).contains(&lasts), "{lasts}");
+        let answer =
+            w.run("GetSessionToken", root, map! {"DurationSeconds" => 7200}).await.unwrap();
+        assert!(w.open(&answer).expires.duration_since(w.cloud.clock.now()).as_secs() <= 3600);
+        let answer = w.run("GetFederationToken", user, map! {"Name" => "fed"}).await.unwrap();
+        let grant = w.open(&answer);
+        assert_eq!(grant.principal.arn, "arn:aws:sts::123456789012:federated-user/fed");
+        assert!(matches!(grant.principal.kind, Kind::Federated { .. }));
+        for (op, input) in
+            [("GetSessionToken", map! {}), ("GetFederationToken", map! {"Name" => "fed"})]
+        {
+            let e = w.err(op, session_of_a_role(), input.clone()).await;
+            assert_eq!(e, format!("AccessDenied: Cannot call {op} with session credentials"));
+            let e = w.err(op, Principal::anonymous(), input).await;
+            assert!(e.starts_with("MissingAuthenticationToken"), "{e}");
+        }
+    }
+}

@@ -90,7 +90,7 @@ fn object(part: &str) -> Option<Value> {
 }
 
 #[cfg(test)]
-mod tests {
+pub mod tests {
     use ring::rand::SystemRandom;
     use ring::signature::{ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair, KeyPair};
 
@@ -101,7 +101,7 @@ mod tests {
     }
 
     /// A token of `claims` and the key set that verifies it.
-    fn signed(claims: &str) -> (String, String) {
+    pub fn signed(claims: &str) -> (String, String) {
         let random = SystemRandom::new();
         let pkcs8 =
             EcdsaKeyPair::generate_pkcs8(&ECDSA_P256_SHA256_FIXED_SIGNING, &random).unwrap();

@@ -11,6 +11,8 @@ mod grant;
 mod jwt;
 mod session_token;
 mod tags;
+#[cfg(test)]
+mod testing;
 mod web_identity;
 
 use std::sync::Arc;

@@ -217,3 +217,83 @@ fn refusal() -> ApiError {
 fn invalid(message: impl Into<String>) -> ApiError {
     ApiError::new("InvalidIdentityToken", message)
 }
+
+#[cfg(test)]
+mod tests {
+    use fogbank_core::map;
+    use fogbank_testkit::handler::text_at;
+
+    use super::*;
+    use crate::jwt::tests::signed;
+    use crate::testing::{ISSUER, ROLE, World};
+
+    const TRUST: &str = r#"{"Version":"2012-10-17","Statement":[{"Effect":"Allow",
+        "Principal":{"Federated":"arn:aws:iam::123456789012:oidc-provider/issuer.example"},
+        "Action":"sts:AssumeRoleWithWebIdentity",
+        "Condition":{"StringEquals":{"issuer.example:sub":"ann","issuer.example:aud":"me"}}}]}"#;
+
+    fn token(claims: &str) -> (String, String) {
+        signed(&format!(r#"{{"iss":"{ISSUER}",{claims}}}"#))
+    }
+
+    fn input(token: &str) -> Value {
+        map! {"RoleArn" => ROLE, "RoleSessionName" => "me", "WebIdentityToken" => token}
+    }
+
+    #[tokio::test]
+    async fn a_token_opens_the_role() {
+        let (token, keys) = token(r#""sub":"ann","aud":"me","exp":99999999999"#);
+        let w = World::new(TRUST, Some(keys)).await;
+        let op = "AssumeRoleWithWebIdentity";
+        let answer = w.run(op, Principal::anonymous(), input(&token)).await.unwrap();
+        assert_eq!(text_at(&answer, "SubjectFromWebIdentityToken"), "ann");
+        assert_eq!(text_at(&answer, "Audience"), "me");
+        let session = w.open(&answer).principal.session.unwrap();
+        assert!(session.claims.contains(&("issuer.example:sub".into(), vec!["ann".into()])));
+        assert!(session.federated_provider.is_some_and(|p| p.ends_with("/issuer.example")));
+    }
+
+    #[tokio::test]
+    async fn other_tokens_do_not() {
+        let op = "AssumeRoleWithWebIdentity";
+        for (claims, starts) in [
+            (r#""sub":"bob","aud":"me","exp":99999999999"#, "AccessDenied: Not authorized"),
+            (
+                r#""sub":"ann","aud":"you","exp":99999999999"#,
+                "InvalidIdentityToken: Incorrect token audience",
+            ),
+            (r#""sub":"ann","aud":"me","exp":1"#, "ExpiredTokenException: "),
+            (r#""sub":"ann","aud":"me""#, "InvalidIdentityToken: Missing"),
+            (
+                r#""sub":"ann","aud":"me","exp":99999999999,"nbf":99999999998"#,
+                "InvalidIdentityToken: ",
+            ),
+            (
+                r#""sub":"ann","aud":"me","exp":99999999999,"https://aws.amazon.com/tags":1"#,
+                "InvalidIdentityToken: ",
+            ),
+            (
+                r#""sub":"ann","aud":"me","exp":99999999999,"https://aws.amazon.com/tags":{"principal_tags":{"a":["b"]}}"#,
+                "AccessDenied: ",
+            ),
+        ] {
+            let (token, keys) = token(claims);
+            let w = World::new(TRUST, Some(keys)).await;
+            let e = w.err(op, Principal::anonymous(), input(&token)).await;
+            assert!(e.starts_with(starts), "{e} does not start with {starts}");
+        }
+        let (good, keys) = token(r#""sub":"ann","aud":"me","exp":99999999999"#);
+        let offline = World::new(TRUST, None).await;
+        let e = offline.err(op, Principal::anonymous(), input(&good)).await;
+        assert!(e.starts_with("InvalidIdentityToken: Couldn't retrieve verification key"), "{e}");
+        let w = World::new(TRUST, Some(keys)).await;
+        let (forged, _) = token(r#""sub":"ann","aud":"me","exp":99999999999"#);
+        for bad in [&forged, "nonsense", "a.b.c", ""] {
+            let e = w.err(op, Principal::anonymous(), input(bad)).await;
+            assert!(e.starts_with("InvalidIdentityToken: "), "{e}");
+        }
+        let (stranger, _) = signed(r#"{"iss":"https://other.example","sub":"ann"}"#);
+        let e = w.err(op, Principal::anonymous(), input(&stranger)).await;
+        assert!(e.contains("No OpenIDConnect provider found in your account for"), "{e}");
+    }
+}

@@ -1,0 +1,105 @@
+//! A cloud in which a service's handlers are tested by themselves: every check passes, there is
+//! nobody else to call, and nobody listens to events.
+
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use fogbank_core::cx::{CxParts, Event};
+use fogbank_core::{
+    ApiError, Body, BoxFuture, Check, Clock, Cloud, Cx, Ids, Principal, Reply, Result, Service,
+    Value,
+};
+
+/// The cloud. Its clock can be moved.
+#[derive(Debug)]
+pub struct Alone {
+    pub clock: Clock,
+    pub ids: Ids,
+}
+
+impl Default for Alone {
+    fn default() -> Self {
+        Alone { clock: Clock::default(), ids: Ids::system() }
+    }
+}
+
+impl Alone {
+    /// The context of a request that `principal` makes in its own account.
+    #[must_use]
+    pub fn cx(
+        self: &Arc<Self>,
+        service: &'static str,
+        operation: &'static str,
+        principal: Principal,
+    ) -> Cx {
+        let parts = CxParts {
+            account: principal.account.clone(),
+            region: "us-east-1".into(),
+            principal: Arc::new(principal),
+            access_key: None,
+            service,
+            operation,
+            request_id: self.ids.request_id(),
+            source_ip: IpAddr::from([127, 0, 0, 1]),
+            secure: true,
+            http: None,
+            body: Body::Empty,
+        };
+        Cx::new(self.clone(), parts)
+    }
+
+    /// Runs an operation as `principal`.
+    ///
+    /// # Errors
+    /// The operation's.
+    pub async fn run(
+        self: &Arc<Self>,
+        service: &Service,
+        operation: &'static str,
+        principal: Principal,
+        input: Value,
+    ) -> Result<Value> {
+        let cx = self.cx(service.name(), operation, principal);
+        Ok(service.run(&cx, operation, input).await?.value)
+    }
+}
+
+impl Cloud for Alone {
+    fn call<'a>(
+        &'a self,
+        _: &'a Cx,
+        service: &'a str,
+        operation: &'a str,
+        _: Value,
+        _: Body,
+    ) -> BoxFuture<'a, Result<Reply>> {
+        let refusal = ApiError::not_implemented(&format!("{service}:{operation}"));
+        Box::pin(std::future::ready(Err(refusal)))
+    }
+    fn authorize<'a>(&'a self, _: &'a Cx, _: Check) -> BoxFuture<'a, Result<()>> {
+        Box::pin(std::future::ready(Ok(())))
+    }
+    fn clock(&self) -> &Clock {
+        &self.clock
+    }
+    fn ids(&self) -> &Ids {
+        &self.ids
+    }
+    fn publish(&self, _: &Cx, _: Event) {}
+    fn endpoint(&self) -> String {
+        "http://127.0.0.1:4566".into()
+    }
+}
+
+/// The text at a path of members and list positions: `Role.Tags.0.Key`.
+///
+/// # Panics
+/// When there is no text there.
+#[must_use]
+pub fn text_at<'a>(value: &'a Value, path: &str) -> &'a str {
+    let found = path.split('.').try_fold(value, |v, name| match name.parse::<usize>() {
+        Ok(i) => v.items().get(i),
+        Err(_) => v.get(name),
+    });
+    found.and_then(Value::as_str).unwrap_or_else(|| panic!("no text at {path} in {value:?}"))
+}
