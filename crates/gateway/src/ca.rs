@@ -71,7 +71,7 @@ impl Ca {
         let (cert_path, key_path) = (dir.join("ca.pem"), dir.join("ca-key.pem"));
         match (read(&cert_path)?, read(&key_path)?) {
             (Some(pem), Some(key)) => {
-                let damaged = |detail: String| Error::Damaged { path: cert_path, detail };
+                let damaged = |detail: String| Error::Damaged { path: cert_path.clone(), detail };
                 let key = KeyPair::from_pem(&key).map_err(|e| damaged(e.to_string()))?;
                 let ca = Ca::with(pem, key, ids)?;
                 if !contains(&ca.der, ca.issuer.key().public_key_raw()) {
