@@ -82,10 +82,8 @@ impl Ca {
             // A key without certificate: the first start was interrupted between the two.
             (None, key) => {
                 let key = match key {
-                    Some(text) => KeyPair::from_pem(&text).map_err(|e| Error::Damaged {
-                        path: key_path,
-                        detail: e.to_string(),
-                    })?,
+                    Some(text) => KeyPair::from_pem(&text)
+                        .map_err(|e| Error::Damaged { path: key_path, detail: e.to_string() })?,
                     None => {
                         let key = KeyPair::generate()?;
                         write(&key_path, &key.serialize_pem(), 0o600)?;
@@ -106,10 +104,8 @@ impl Ca {
 
     fn with(pem: String, key: KeyPair, ids: &Ids) -> Result<Ca, Error> {
         use rustls_pki_types::pem::PemObject;
-        let der = CertificateDer::from_pem_slice(pem.as_bytes()).map_err(|e| Error::Damaged {
-            path: "ca.pem".into(),
-            detail: e.to_string(),
-        })?;
+        let der = CertificateDer::from_pem_slice(pem.as_bytes())
+            .map_err(|e| Error::Damaged { path: "ca.pem".into(), detail: e.to_string() })?;
         Ok(Ca {
             pem,
             der,

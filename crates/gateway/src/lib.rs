@@ -25,6 +25,7 @@ mod local;
 pub mod names;
 pub mod server;
 pub mod tls;
+mod which;
 
 pub use journal::{Denial, Entry, Journal};
 pub use server::serve;
@@ -114,7 +115,11 @@ impl Gateway {
     }
 
     /// Answers one request.
-    pub async fn handle(self: &Arc<Self>, request: Request<Incoming>, peer: Peer) -> Response<Body> {
+    pub async fn handle(
+        self: &Arc<Self>,
+        request: Request<Incoming>,
+        peer: Peer,
+    ) -> Response<Body> {
         let (parts, body) = request.into_parts();
         if local::is_local(parts.uri.path()) {
             return local::answer(self, &parts, body, peer).await;

@@ -112,9 +112,8 @@ async fn move_clock(
 ) -> Result<Value, Refusal> {
     private(parts, peer)?;
     let bad = |m: &str| Refusal(StatusCode::BAD_REQUEST, m.to_owned());
-    let body = incoming::collect(body, 4096, &Trailers::default())
-        .await
-        .map_err(|e| bad(e.message()))?;
+    let body =
+        incoming::collect(body, 4096, &Trailers::default()).await.map_err(|e| bad(e.message()))?;
     let body: Value = serde_json::from_slice(&body).map_err(|e| bad(&e.to_string()))?;
     let offset = if let Some(t) = body.get("set").and_then(Value::as_str) {
         let t: Timestamp = t.parse().map_err(|_| bad("`set` is no time in ISO 8601."))?;

@@ -49,7 +49,12 @@ impl<'a> HostName<'a> {
         let last = head.rsplit('.').next().unwrap_or(head);
         if let Some((service, in_label)) = s3_label(last) {
             let prefix = head[..head.len() - last.len()].strip_suffix('.');
-            return HostName { service: Some(service), region: region.or(in_label), prefix, ..bare };
+            return HostName {
+                service: Some(service),
+                region: region.or(in_label),
+                prefix,
+                ..bare
+            };
         }
         if let Some((before, _)) = split_last(head) {
             // `api.ecr`: an endpoint prefix of two labels.
@@ -220,8 +225,13 @@ mod tests {
             ("sts.us-gov-west-1.amazonaws.com", "sts", "us-gov-west-1", "", ""),
             ("sync-states.us-east-1.amazonaws.com", "states", "us-east-1", "", ""),
             ("dataplane.rum.us-east-1.amazonaws.com", "rum", "us-east-1", "dataplane", ""),
-            ("000000000000.s3-control.us-east-1.amazonaws.com", "s3-control", "us-east-1",
-             "000000000000", ""),
+            (
+                "000000000000.s3-control.us-east-1.amazonaws.com",
+                "s3-control",
+                "us-east-1",
+                "000000000000",
+                "",
+            ),
             ("api.ecr.us-east-1.amazonaws.com", "api.ecr", "us-east-1", "", ""),
             ("x1.execute-api.us-east-1.amazonaws.com", "execute-api", "us-east-1", "x1", ""),
             ("us-east-1.amazonaws.com", "", "us-east-1", "", ""),
