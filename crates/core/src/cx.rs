@@ -141,6 +141,13 @@ impl Cx {
         }
     }
 
+    /// Replaces the streaming payload.
+    #[must_use]
+    pub fn with_body(self, body: Body) -> Self {
+        *self.body.lock() = Some(body);
+        self
+    }
+
     /// Adds the handle by which the body's trailers will come.
     #[must_use]
     pub fn with_trailers(mut self, trailers: Trailers) -> Self {

@@ -20,9 +20,21 @@ Examples:
   fogbank shell -- terraform apply        no settings at all: the real AWS names lead here
   fogbank run static-website              deploy an example system and look at it";
 
+const UP: &str = "\
+When the cloud can be used, one line goes to standard output: ready http://127.0.0.1:4566
+
+Exit codes:
+  0  stopped by SIGINT or SIGTERM    3  the port is in use
+  1  something else went wrong       4  the address cannot be listened on
+  2  the command line is wrong       5  the data directory is in use
+                                     6  the data directory is of a newer fogbank
+                                     7  the data directory is damaged
+                                     8  the data directory cannot be read or written";
+
 #[derive(Subcommand, Debug)]
 pub enum Command {
     /// Start a cloud and serve until interrupted
+    #[command(after_help = UP)]
     Up(Up),
     /// Print the settings that point AWS tools at a cloud, for your shell to evaluate
     Env(Env),

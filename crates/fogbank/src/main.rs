@@ -7,9 +7,11 @@ use clap::{CommandFactory, Parser};
 
 mod cli;
 mod clock;
+mod cloud;
 mod env;
 mod instance;
 mod shell;
+mod up;
 
 use cli::{Cli, Command};
 
@@ -19,7 +21,8 @@ fn main() -> ExitCode {
         Ok(code) => code,
         Err(e) => {
             complain(&e);
-            ExitCode::FAILURE
+            e.downcast_ref::<cloud::Error>()
+                .map_or(ExitCode::FAILURE, |e| ExitCode::from(e.exit_code()))
         }
     }
 }
@@ -33,7 +36,8 @@ fn run(command: Command) -> anyhow::Result<ExitCode> {
         Command::Completions { shell } => {
             clap_complete::generate(shell, &mut Cli::command(), "fogbank", &mut std::io::stdout());
         }
-        Command::Up(_) | Command::Status(_) | Command::Doctor(_) | Command::Run(_) => {
+        Command::Up(a) => return up::up(&a),
+        Command::Status(_) | Command::Doctor(_) | Command::Run(_) => {
             anyhow::bail!("This command is not in this build.")
         }
     }

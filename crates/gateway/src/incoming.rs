@@ -15,6 +15,22 @@ use tokio::time::{Instant, Sleep, sleep, timeout};
 /// A client that sends nothing for this long has gone.
 const IDLE: Duration = Duration::from_secs(60);
 
+/// Bodies up to this size are read whole: cheaper than a stream, and what is wrong with them shows
+/// before the handler has begun.
+const WHOLE: u64 = 64 << 10;
+
+/// A small body whole, a large one as a stream.
+///
+/// # Errors
+/// As [`collect`].
+pub async fn whole_or_stream(incoming: Incoming, trailers: &Trailers) -> Result<Body> {
+    match incoming.size_hint().exact() {
+        _ if incoming.is_end_stream() => Ok(Body::Empty),
+        Some(n) if n <= WHOLE => Ok(Body::Full(collect(incoming, WHOLE as usize, trailers).await?)),
+        _ => Ok(stream(incoming, trailers.clone())),
+    }
+}
+
 /// The body as a stream of what arrives. HTTP trailers, if any, go to `trailers`.
 #[must_use]
 pub fn stream(incoming: Incoming, trailers: Trailers) -> Body {
@@ -66,12 +82,12 @@ pub async fn collect(mut incoming: Incoming, limit: usize, trailers: &Trailers) 
 
 /// Reads and drops what is left of a body, up to a limit, so that a client that is still sending
 /// gets to read the answer.
-pub async fn drain(mut incoming: Incoming) {
+pub async fn drain(mut body: Body) {
     const MOST: usize = 4 << 20;
     let mut seen = 0;
     let all = async {
-        while let Some(Ok(frame)) = incoming.frame().await {
-            seen += frame.data_ref().map_or(0, Bytes::len);
+        while let Some(Ok(piece)) = body.next().await {
+            seen += piece.len();
             if seen > MOST {
                 break;
             }

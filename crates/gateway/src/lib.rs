@@ -8,23 +8,32 @@
 //! from what was registered.
 
 use std::collections::BTreeMap;
+use std::panic::AssertUnwindSafe;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use fogbank_core::cx::Event;
-use fogbank_core::{Body, Clock, Cx, Edge, Identities, Ids, Peer, Plane, Service};
-use http::{Request, Response};
+use fogbank_core::{Body, Clock, Cx, Edge, Identities, Ids, Peer, Plane, Principal, Service};
+use fogbank_policy::Engine;
+use fogbank_sigv4::Keys;
+use futures_util::FutureExt;
+use http::{Request, Response, StatusCode};
 use hyper::body::Incoming;
 
+mod authenticate;
+mod authorise;
 pub mod ca;
+mod cloud;
 mod incoming;
 mod journal;
 mod limits;
 mod local;
 pub mod names;
+mod pipeline;
 pub mod server;
 pub mod tls;
+mod understand;
 mod which;
 
 pub use journal::{Denial, Entry, Journal};
@@ -91,6 +100,10 @@ pub struct Gateway {
     version: &'static str,
     journal: Journal,
     started: Instant,
+    /// Signing keys and compiled policies, remembered.
+    keys: Keys,
+    policies: Engine,
+    anonymous: Arc<Principal>,
 }
 
 impl Gateway {
@@ -111,10 +124,13 @@ impl Gateway {
             version: o.version,
             journal: Journal::default(),
             started: Instant::now(),
+            keys: Keys::default(),
+            policies: Engine::default(),
+            anonymous: Arc::new(Principal::anonymous()),
         })
     }
 
-    /// Answers one request.
+    /// Answers one request. A handler that panics takes only its own request with it.
     pub async fn handle(
         self: &Arc<Self>,
         request: Request<Incoming>,
@@ -124,7 +140,13 @@ impl Gateway {
         if local::is_local(parts.uri.path()) {
             return local::answer(self, &parts, body, peer).await;
         }
-        Response::new(Body::Empty)
+        let answer = AssertUnwindSafe(self.serve(parts, body, peer)).catch_unwind().await;
+        answer.unwrap_or_else(|_| {
+            tracing::error!("a handler panicked; its request was answered with 500");
+            let mut r = Response::new(Body::Empty);
+            *r.status_mut() = StatusCode::INTERNAL_SERVER_ERROR;
+            r
+        })
     }
 
     /// TLS and the certificate authority.

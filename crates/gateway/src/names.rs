@@ -3,6 +3,7 @@
 //! <https://docs.aws.amazon.com/general/latest/gr/rande.html> (endpoints) and
 //! <https://docs.aws.amazon.com/AmazonS3/latest/userguide/VirtualHosting.html> (buckets in hosts).
 
+use std::borrow::Cow;
 use std::net::IpAddr;
 
 use percent_encoding::percent_decode_str;
@@ -146,6 +147,18 @@ pub fn header_credential(authorization: &str) -> Option<&str> {
     let at = rest.find("Credential=")?;
     let rest = &rest[at + "Credential=".len()..];
     Some(rest.split([',', ' ']).next().unwrap_or(rest))
+}
+
+/// The service in the scope of a request's signature, be it in the header or the query.
+#[must_use]
+pub fn signed_service(parts: &http::request::Parts) -> Option<Cow<'_, str>> {
+    let header = parts.headers.get(http::header::AUTHORIZATION).and_then(|v| v.to_str().ok());
+    if let Some((service, _)) = header.and_then(header_credential).and_then(scope) {
+        return Some(Cow::Borrowed(service));
+    }
+    let query = parts.uri.query().filter(|q| q.contains("X-Amz-Credential="))?;
+    let credential = parameter(query, "X-Amz-Credential")?;
+    scope(&credential).map(|(service, _)| Cow::Owned(service.to_owned()))
 }
 
 /// The value of one form or query parameter, decoded, when it is there and is UTF-8.

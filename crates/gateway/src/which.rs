@@ -91,14 +91,6 @@ pub fn by_form(
     )
 }
 
-/// The service for internal calls, by the model's name.
-///
-/// # Errors
-/// `UnknownService`.
-pub fn by_name(id: &str) -> Result<&'static Service, ApiError> {
-    model::service(id).ok_or_else(|| unknown(id))
-}
-
 /// Whether the label (or two) of a host name is a service's.
 pub fn is_endpoint(label: &str) -> bool {
     model::find(|h| h.endpoint == label).next().is_some()

@@ -27,7 +27,7 @@ use fogbank_model::{Kind, Operation, Protocol, Service, Shape};
 use http::HeaderMap;
 
 pub use error::{encode_error, s3_host_id, status_of};
-pub use route::route;
+pub use route::{protocol, route};
 pub use validate::validate;
 
 /// How deeply structures, lists and maps may nest in a request.

@@ -1,0 +1,59 @@
+//! The data directory: where it is, and the state in it.
+
+use std::path::PathBuf;
+
+use fogbank_blob::Blobs;
+use fogbank_store::Store;
+
+use super::{Error, Settings};
+use crate::cli::Place;
+
+/// What services keep their state in.
+pub struct State {
+    pub store: Store,
+    pub blobs: Blobs,
+}
+
+/// The directory that a command line means; `None` for memory. By default it is
+/// `$XDG_DATA_HOME/fogbank`, else `~/.local/share/fogbank`, else `fogbank-data` where we are.
+#[must_use]
+pub fn directory(place: &Place) -> Option<PathBuf> {
+    if place.ephemeral {
+        return None;
+    }
+    let absolute =
+        |name: &str| std::env::var_os(name).map(PathBuf::from).filter(|p| p.is_absolute());
+    Some(place.data.clone().unwrap_or_else(|| {
+        absolute("XDG_DATA_HOME")
+            .or_else(|| absolute("HOME").map(|h| h.join(".local/share")))
+            .map_or_else(|| "fogbank-data".into(), |d| d.join("fogbank"))
+    }))
+}
+
+/// Opens the state, which is made if it is not there.
+///
+/// # Errors
+/// A directory that cannot be made, is in use, newer than us, or damaged.
+pub fn open(settings: &Settings) -> Result<State, Error> {
+    let Some(dir) = &settings.data else {
+        return Ok(State { store: Store::ephemeral(), blobs: Blobs::ephemeral() });
+    };
+    let options = fogbank_store::Options { durability: settings.durability };
+    let store = Store::open(dir, &options)?;
+    let fsync = settings.durability == fogbank_store::Durability::Fsync;
+    let blobs = Blobs::open(&dir.join("blobs"), &fogbank_blob::Options { fsync })?;
+    Ok(State { store, blobs })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_place_is_a_directory_or_memory() {
+        let place = |data: Option<&str>, ephemeral| Place { data: data.map(Into::into), ephemeral };
+        assert_eq!(directory(&place(Some("/x"), false)), Some("/x".into()));
+        assert_eq!(directory(&place(None, true)), None);
+        assert!(directory(&place(None, false)).is_some());
+    }
+}
