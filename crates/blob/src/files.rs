@@ -98,7 +98,7 @@ impl Files {
         }
         let mut reader = Reader { store: self.0.clone(), id: *id, file, len, range };
         let size = reader.range.end - reader.range.start;
-        if size <= COPIED && len > WINDOW {
+        if size <= COPIED {
             return reader.copy().map(Body::Full);
         }
         if (reader.range.end - 1) / WINDOW == window {
