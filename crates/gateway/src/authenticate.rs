@@ -22,6 +22,16 @@ pub struct Caller {
 }
 
 impl Caller {
+    /// The owner of a key that has signed for `region`.
+    pub fn of(credential: &Credential, region: &str) -> Self {
+        Caller {
+            account: credential.principal.account.clone(),
+            principal: Arc::clone(&credential.principal),
+            region: region_name(region),
+            access_key: Some(credential.access_key.clone()),
+        }
+    }
+
     /// Whoever sends no signature.
     pub fn anonymous(principal: Arc<Principal>, region: Option<&str>) -> Self {
         Caller {
@@ -56,13 +66,7 @@ impl Gateway {
         self.session(signed, &credential).map_err(|e| e.api(dialect))?;
         let scope = &signed.scope;
         self.identities.used(&credential, scope.service(), scope.region()).await;
-        let caller = Caller {
-            account: credential.principal.account.clone(),
-            principal: Arc::clone(&credential.principal),
-            region: region_name(scope.region()),
-            access_key: Some(credential.access_key.clone()),
-        };
-        Ok((caller, key))
+        Ok((Caller::of(&credential, scope.region()), key))
     }
 
     fn session(&self, signed: &Signed<'_>, credential: &Credential) -> Result<(), Error> {

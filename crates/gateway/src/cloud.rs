@@ -5,7 +5,8 @@ use std::time::Instant;
 
 use fogbank_core::cx::{CxParts, Event};
 use fogbank_core::{ApiError, Body, BoxFuture, Check, Clock, Cloud, Cx, Ids, Reply, Result, Value};
-use fogbank_wire as wire;
+use fogbank_model::Protocol;
+use fogbank_wire::{self as wire, Call};
 
 use crate::pipeline::unimplemented;
 use crate::{Entry, Gateway};
@@ -24,8 +25,8 @@ impl Cloud for Gateway {
             let unknown = || unimplemented(service, operation);
             let model = fogbank_model::service(service).ok_or_else(unknown)?;
             let op = model.operation(operation).ok_or_else(unknown)?;
-            let protocol = model.protocols.first().copied().ok_or_else(unknown)?;
-            let call = wire::Call { service: model, operation: op, protocol };
+            let protocol = model.protocols.first().copied().unwrap_or(Protocol::Json);
+            let call = Call { service: model, operation: op, protocol };
             let inner = Cx::new(
                 Arc::clone(&cx.cloud),
                 CxParts {

@@ -25,6 +25,7 @@ mod authenticate;
 mod authorise;
 pub mod ca;
 mod cloud;
+mod form;
 mod incoming;
 mod journal;
 mod limits;

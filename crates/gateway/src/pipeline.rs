@@ -6,18 +6,18 @@ use std::time::Instant;
 use bytes::Bytes;
 use fogbank_core::cx::CxParts;
 use fogbank_core::{ApiError, Body, Cloud, Cx, Http, Peer, Principal, Reply, Result, Str, Value};
-use fogbank_model::{Operation, Protocol, Service as Model};
+use fogbank_model::{Protocol, Service as Model};
 use fogbank_sigv4::Dialect;
-use fogbank_wire as wire;
+use fogbank_wire::{self as wire, Call};
 use http::request::Parts;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Response, StatusCode, Uri, header};
 use hyper::body::Incoming;
 
 use crate::authenticate::Caller;
 use crate::authorise::dialect;
-use crate::understand::{Arrived, Content, Ready};
+use crate::understand::{Arrived, Content, Ready, wire_request};
 use crate::which::{self, Which};
-use crate::{Entry, Gateway, Mode, incoming, limits, names};
+use crate::{Entry, Gateway, Mode, form, incoming, limits, names};
 
 /// The service of requests that name a bucket in their host.
 const S3: &str = "s3";
@@ -26,11 +26,15 @@ const S3: &str = "s3";
 pub struct Trace {
     pub request_id: String,
     pub principal: Option<Arc<Principal>>,
-    /// How the client speaks, known from the head.
-    pub protocol: Protocol,
-    pub operation: Option<&'static Operation>,
+    pub call: Option<Call>,
     /// Present once the request was understood.
     pub cx: Option<Cx>,
+}
+
+impl Trace {
+    fn operation(&self) -> &'static str {
+        self.call.map_or("?", |c| c.operation.name)
+    }
 }
 
 impl Gateway {
@@ -93,13 +97,13 @@ impl Gateway {
         let started = Instant::now();
         let s3 = dialect(model) == Dialect::S3;
         let request_id = if s3 { self.ids.s3_request_id() } else { self.ids.request_id() };
-        let protocol = wire::protocol(model, &request_of(&arrived.parts, &Bytes::new()));
-        let mut trace = Trace { request_id, principal: None, protocol, operation: None, cx: None };
+        let mut trace = Trace { request_id, principal: None, call: None, cx: None };
         let headers = &arrived.parts.headers;
         let crosses =
             headers.contains_key(header::ORIGIN) && arrived.parts.method != Method::OPTIONS;
         let waits = headers.contains_key(header::EXPECT);
         let uri = arrived.parts.uri.clone();
+        let protocol = wire::protocol(model, &wire_request(&arrived.parts, &Bytes::new()));
         let outcome = self.run(model, arrived, &mut trace).await;
         let error: Option<Str> = outcome.as_ref().err().map(|e| e.code().to_owned().into());
         let mut response = match outcome {
@@ -109,7 +113,9 @@ impl Gateway {
                 if let Some(cx) = trace.cx.as_ref().filter(|_| !waits) {
                     incoming::drain(cx.take_body()).await;
                 }
-                wire::encode_error(model, trace.operation, trace.protocol, &e, &trace.request_id)
+                let (operation, protocol) =
+                    trace.call.map_or((None, protocol), |c| (Some(c.operation), c.protocol));
+                wire::encode_error(model, operation, protocol, &e, &trace.request_id)
             }
         };
         if let Some(cx) = &trace.cx {
@@ -123,13 +129,14 @@ impl Gateway {
                 response.headers_mut().insert(HeaderName::from_static("x-fogbank-ignored"), v);
             }
         }
-        sign_off(response.headers_mut(), s3, &trace.request_id);
+        sign_off(response.headers_mut(), model, &trace.request_id);
+        let operation = trace.operation();
         self.journal.record(Entry {
             time: self.clock.now(),
             request_id: trace.request_id,
             principal: trace.principal.unwrap_or_else(|| Arc::clone(&self.anonymous)),
             service: model.id,
-            operation: trace.operation.map_or("?", |o| o.name),
+            operation,
             error,
             duration: started.elapsed(),
             internal: false,
@@ -150,6 +157,9 @@ impl Gateway {
             let cx =
                 trace.cx.insert(self.cx(model.id, "", &mut arrived, caller, &trace.request_id));
             return edge.preflight(cx, arrived.parts.uri.path()).await;
+        }
+        if form::is_form(&arrived.parts) && self.edges.contains_key(model.id) {
+            return self.form(model, arrived, trace).await;
         }
         let Ready { call, value, caller, body, trailers } =
             match self.understand(model, &mut arrived, trace).await {
@@ -179,12 +189,12 @@ impl Gateway {
         service.run(cx, cx.operation, value).await
     }
 
-    fn anonymous(&self, arrived: &Arrived) -> Caller {
+    pub(crate) fn anonymous(&self, arrived: &Arrived) -> Caller {
         Caller::anonymous(Arc::clone(&self.anonymous), arrived.region.as_deref())
     }
 
     /// The context of a request. It takes the headers: nobody else needs them any more.
-    fn cx(
+    pub(crate) fn cx(
         self: &Arc<Self>,
         service: &'static str,
         operation: &'static str,
@@ -228,26 +238,12 @@ impl Gateway {
                 .headers
                 .get(header::CONTENT_TYPE)
                 .is_some_and(|t| t.as_bytes().windows(4).any(|w| w.eq_ignore_ascii_case(b"json")));
-        let known = if json { "lambda" } else { "sts" };
+        let known = if json { ("kms", Protocol::Json) } else { ("sts", Protocol::Query) };
         let id = self.ids.request_id();
-        match fogbank_model::service(known) {
-            Some(model) => {
-                let protocol = if json { Protocol::Json } else { Protocol::Query };
-                wire::encode_error(model, None, protocol, e, &id)
-            }
+        match fogbank_model::service(known.0) {
+            Some(model) => wire::encode_error(model, None, known.1, e, &id),
             None => refuse(StatusCode::BAD_REQUEST),
         }
-    }
-}
-
-/// A request's head as `wire` sees it.
-pub fn request_of<'a>(parts: &'a Parts, body: &'a Bytes) -> wire::Request<'a> {
-    wire::Request {
-        method: parts.method.as_str(),
-        path: parts.uri.path(),
-        query: parts.uri.query().unwrap_or_default(),
-        headers: &parts.headers,
-        body,
     }
 }
 
@@ -259,7 +255,7 @@ pub fn unimplemented(service: &str, operation: &str) -> ApiError {
 /// Our own faults are logged here, where the request ends; the client sees none of the context.
 fn log(model: &Model, trace: &Trace, e: &ApiError) {
     let Some(context) = e.internal_context() else { return };
-    let operation = trace.operation.map_or("?", |o| o.name);
+    let operation = trace.operation();
     let (service, code, request_id) = (model.id, e.code(), &trace.request_id);
     if e.status_override().is_some_and(|s| s >= 500) {
         tracing::error!(service, operation, code, request_id, "{context}");
@@ -268,15 +264,14 @@ fn log(model: &Model, trace: &Trace, e: &ApiError) {
     }
 }
 
-/// The headers that every reply ends with.
-fn sign_off(headers: &mut HeaderMap, s3: bool, request_id: &str) {
+/// The headers that every reply ends with; the protocols have written most of them.
+fn sign_off(headers: &mut HeaderMap, model: &Model, request_id: &str) {
     headers.insert(header::SERVER, HeaderValue::from_static("fogbank"));
-    let Ok(id) = HeaderValue::from_str(request_id) else { return };
-    if s3 {
-        headers.insert(HeaderName::from_static("x-amz-id-2"), id.clone());
-        headers.insert(HeaderName::from_static("x-amz-request-id"), id);
-    } else {
-        headers.insert(HeaderName::from_static("x-amzn-requestid"), id);
+    let id = if dialect(model) == Dialect::S3 { "x-amz-request-id" } else { "x-amzn-requestid" };
+    if !headers.contains_key(id)
+        && let Ok(value) = HeaderValue::from_str(request_id)
+    {
+        headers.insert(HeaderName::from_static(id), value);
     }
 }
 

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use fogbank_core::{Body, Peer, Result, Trailers, Value};
-use fogbank_model::{Operation, Service as Model};
+use fogbank_model::Service as Model;
 use fogbank_sigv4::{Dialect, Head, Payload, Signed, payload, stream};
 use fogbank_wire::{self as wire, Call};
 use http::Uri;
@@ -13,7 +13,7 @@ use hyper::body::Incoming;
 
 use crate::authenticate::{Caller, missing};
 use crate::authorise::dialect;
-use crate::pipeline::{Trace, request_of, unimplemented};
+use crate::pipeline::{Trace, unimplemented};
 use crate::{Gateway, incoming, limits};
 
 /// A request whose service is known.
@@ -89,9 +89,9 @@ impl Gateway {
     /// body is read, and a large body is left to the handler.
     async fn head_first(&self, a: Asked<'_>, content: Content, trace: &mut Trace) -> Result<Ready> {
         let Asked { model, parts, head, signed, anonymous } = a;
-        let nothing = Bytes::new();
-        let call = wire::route(model, &request_of(parts, &nothing))?;
-        trace.operation = Some(call.operation);
+        let empty = Bytes::new();
+        let call = wire::route(model, &wire_request(parts, &empty))?;
+        trace.call = Some(call);
         let payload = Payload::of(&head, signed.as_ref()).map_err(|e| e.api(Dialect::S3))?;
         let (caller, signed) = match &signed {
             None => (anonymous, None),
@@ -102,7 +102,7 @@ impl Gateway {
             }
         };
         trace.principal = Some(Arc::clone(&caller.principal));
-        self.served(model, call.operation)?;
+        self.served(&call)?;
         let trailers = Trailers::default();
         let raw = match content {
             Content::Unread(b) => incoming::whole_or_stream(b, &trailers).await?,
@@ -110,11 +110,11 @@ impl Gateway {
         };
         let mut body = stream::checked(raw, &head, &payload, signed, &trailers)?;
         let bytes = if call.streams_input() {
-            nothing
+            empty
         } else {
             std::mem::take(&mut body).collect(limits::body(model.id)).await?
         };
-        let mut value = call.decode(&request_of(parts, &bytes))?;
+        let mut value = call.decode(&wire_request(parts, &bytes))?;
         if matches!(payload, Payload::Chunked(_)) {
             plain_encoding(&mut value);
         }
@@ -131,8 +131,8 @@ impl Gateway {
             Content::Unread(b) => incoming::collect(b, limits::body(model.id), &trailers).await?,
         };
         // Where the body names the operation, an unknown name must not hide a wrong signature.
-        let routed = wire::route(model, &request_of(parts, &bytes));
-        trace.operation = routed.as_ref().ok().map(|c| c.operation);
+        let routed = wire::route(model, &wire_request(parts, &bytes));
+        trace.call = routed.as_ref().ok().copied();
         let caller = match &signed {
             Some(s) => {
                 let text = payload::of_body(&head, &bytes);
@@ -143,16 +143,28 @@ impl Gateway {
         };
         trace.principal = Some(Arc::clone(&caller.principal));
         let call = routed?;
-        self.served(model, call.operation)?;
+        self.served(&call)?;
         let (body, bytes) =
             if call.streams_input() { (bytes.into(), Bytes::new()) } else { (Body::Empty, bytes) };
-        let value = call.decode(&request_of(parts, &bytes))?;
+        let value = call.decode(&wire_request(parts, &bytes))?;
         Ok(Ready { call, value, caller, body, trailers })
     }
 
-    fn served(&self, model: &Model, op: &Operation) -> Result<()> {
-        let there = self.services.get(model.id).is_some_and(|s| s.has(op.name));
-        if there { Ok(()) } else { Err(unimplemented(model.id, op.name)) }
+    fn served(&self, call: &Call) -> Result<()> {
+        let (service, operation) = (call.service.id, call.operation.name);
+        let there = self.services.get(service).is_some_and(|s| s.has(operation));
+        if there { Ok(()) } else { Err(unimplemented(service, operation)) }
+    }
+}
+
+/// The head of a request as the protocols see it, with what was read of its body.
+pub fn wire_request<'a>(parts: &'a Parts, body: &'a Bytes) -> wire::Request<'a> {
+    wire::Request {
+        method: parts.method.as_str(),
+        path: parts.uri.path(),
+        query: parts.uri.query().unwrap_or_default(),
+        headers: &parts.headers,
+        body,
     }
 }
 
