@@ -23,8 +23,6 @@ pub struct Request<'a> {
     pub granted: bool,
     /// Only the resource's policy can allow, as for roles (trust) and KMS keys.
     pub resource_policy_required: bool,
-    /// The caller's S3 canonical user id, where known.
-    pub canonical_user: Option<&'a str>,
     pub context: &'a Context<'a>,
 }
 
@@ -74,12 +72,7 @@ pub fn decide(request: &Request<'_>, policies: &Policies<'_>) -> Decision {
     } else {
         request.action
     };
-    let question = Question {
-        action,
-        resource: request.resource,
-        canonical_user: request.canonical_user,
-        context: request.context,
-    };
+    let question = Question { action, resource: request.resource, context: request.context };
     Case { request, policies, question }.decide()
 }
 

@@ -69,7 +69,6 @@ impl Engine {
             resource_account: owner,
             granted: check.granted,
             resource_policy_required: check.resource_policy_required,
-            canonical_user: None,
             context: &context,
         };
         let policies = Policies {

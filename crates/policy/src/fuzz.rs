@@ -31,7 +31,6 @@ fn ask(policy: &Policy) {
         resource_account: "222222222222",
         granted: false,
         resource_policy_required: false,
-        canonical_user: None,
         context: &context,
     };
     let d = decide(&request, &Policies { resource: Some(policy), ..Policies::default() });

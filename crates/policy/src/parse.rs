@@ -253,7 +253,7 @@ fn list<'a>(
 }
 
 fn check_action(action: &str, usage: Usage<'_>) -> Result<(), Fault> {
-    if action == "*" {
+    if matches!(action, "*" | "*:*") {
         return if usage == Usage::Trust { Err(Fault::TrustAction) } else { Ok(()) };
     }
     let Some((vendor, name)) = action.split_once(':') else {

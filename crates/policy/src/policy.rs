@@ -51,8 +51,6 @@ pub struct Question<'a> {
     pub action: &'a str,
     /// The resource's ARN, or `*`.
     pub resource: &'a str,
-    /// The caller's S3 canonical user id, where known.
-    pub canonical_user: Option<&'a str>,
     pub context: &'a Context<'a>,
 }
 
@@ -95,15 +93,15 @@ impl Statement {
                 return None;
             }
         }
-        let hit = self.means(q.context.principal, q.canonical_user)?;
+        let hit = self.means(q.context.principal)?;
         self.conditions.iter().all(|c| c.holds(q.context)).then_some(hit)
     }
 
-    fn means(&self, caller: &Principal, canonical: Option<&str>) -> Option<Hit> {
+    fn means(&self, caller: &Principal) -> Option<Hit> {
         let Some(p) = &self.principals else { return Some(Hit::Direct) };
         if p.negated && self.effect == Effect::Deny {
-            return if p.spares(caller, canonical) { None } else { Some(Hit::Direct) };
+            return if p.spares(caller) { None } else { Some(Hit::Direct) };
         }
-        p.hit(caller, canonical)
+        p.hit(caller)
     }
 }

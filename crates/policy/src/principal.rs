@@ -23,7 +23,8 @@ pub enum Named {
     Service(String),
     /// An identity provider: an ARN or a host name.
     Federated(String),
-    /// S3's canonical user id.
+    /// S3's canonical user id. It matches nobody: S3 replaces it by the account before it keeps a
+    /// policy.
     CanonicalUser(String),
 }
 
@@ -67,8 +68,8 @@ impl Principals {
 
     /// How strongly the element means `caller`; `None` when it does not.
     #[must_use]
-    pub fn hit(&self, caller: &Principal, canonical: Option<&str>) -> Option<Hit> {
-        let strongest = || self.named.iter().filter_map(|n| n.hit(caller, canonical)).max();
+    pub fn hit(&self, caller: &Principal) -> Option<Hit> {
+        let strongest = || self.named.iter().filter_map(|n| n.hit(caller)).max();
         if self.negated {
             return if strongest().is_none() { Some(Hit::Direct) } else { None };
         }
@@ -78,8 +79,8 @@ impl Principals {
     /// Whether a Deny with `NotPrincipal` spares `caller`: the caller, its role and its account
     /// must all be named.
     #[must_use]
-    pub fn spares(&self, caller: &Principal, canonical: Option<&str>) -> bool {
-        let has = |hit: Hit| self.named.iter().any(|n| n.hit(caller, canonical) == Some(hit));
+    pub fn spares(&self, caller: &Principal) -> bool {
+        let has = |hit: Hit| self.named.iter().any(|n| n.hit(caller) == Some(hit));
         if self.named.contains(&Named::Any) {
             return true;
         }
@@ -93,7 +94,7 @@ impl Principals {
 }
 
 impl Named {
-    fn hit(&self, caller: &Principal, canonical: Option<&str>) -> Option<Hit> {
+    fn hit(&self, caller: &Principal) -> Option<Hit> {
         let when = |yes: bool, hit: Hit| yes.then_some(hit);
         match self {
             Named::Any => Some(Hit::Direct),
@@ -122,7 +123,7 @@ impl Named {
                 let from = caller.session.as_ref().and_then(|s| s.federated_provider.as_deref());
                 when(from == Some(provider), Hit::Direct)
             }
-            Named::CanonicalUser(id) => when(canonical == Some(id), Hit::Account),
+            Named::CanonicalUser(_) => None,
         }
     }
 }

@@ -101,7 +101,6 @@ impl Case<'_> {
             resource_account: self.owner,
             granted: self.granted,
             resource_policy_required: self.required,
-            canonical_user: None,
             context: &context,
         };
         let policies = Policies {

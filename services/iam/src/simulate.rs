@@ -178,7 +178,6 @@ fn simulate(cx: &Cx, case: &Case, input: &SimulateInput) -> Result<SimulateOutpu
                 resource_account: &owner,
                 granted: false,
                 resource_policy_required: false,
-                canonical_user: None,
                 context: &context,
             };
             let decision = decide(&request, &policies);

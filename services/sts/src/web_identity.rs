@@ -200,7 +200,6 @@ fn trusted(
             resource_account: &role.account,
             granted: false,
             resource_policy_required: true,
-            canonical_user: None,
             context: &context,
         };
         let policies = Policies { resource: Some(&trust), ..Policies::default() };
