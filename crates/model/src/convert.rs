@@ -27,6 +27,12 @@ pub fn table(id: &str, model: &Value) -> String {
     out.flag("query-compatible", !meta["awsQueryCompatible"].is_null());
     let mut out = out.end();
     for (name, op) in members(&model["operations"]) {
+        // A deprecated operation whose successor has the same method and path.
+        let heir = |(_, o): (&str, &Value)| o["deprecated"] != true && o["http"] == op["http"];
+        let rest = text(meta, "protocol").starts_with("rest");
+        if rest && op["deprecated"] == true && members(&model["operations"]).any(heir) {
+            continue;
+        }
         operation(&mut out, name, op);
     }
     for (name, shape) in members(&model["shapes"]) {
@@ -91,9 +97,21 @@ fn write_shape(out: &mut String, name: &str, s: &Value) {
         let mut l = Line::new("");
         l.word(member).word(text(m, "shape"));
         l.flag("required", required.iter().any(|r| *r == member));
-        l.text("in", &m["location"])
-            .text("name", &m["locationName"])
-            .text("query", &m["queryName"]);
+        l.text("in", &m["location"]);
+        match text(m, "location") {
+            // Headers are looked up by their lower-case names.
+            "header" => {
+                let name = m["locationName"].as_str().unwrap_or(member);
+                l.pair("name", &name.to_ascii_lowercase());
+            }
+            "headers" => {
+                l.pair("name", &text(m, "locationName").to_ascii_lowercase());
+            }
+            _ => {
+                l.text("name", &m["locationName"]);
+            }
+        }
+        l.text("query", &m["queryName"]);
         l.text("xmlns", &m["xmlNamespace"]["uri"]).text("prefix", &m["xmlNamespace"]["prefix"]);
         for flag in [
             "flattened",

@@ -17,7 +17,7 @@ use std::sync::OnceLock;
 
 #[cfg(feature = "convert")]
 pub use load::load;
-pub use route::Router;
+pub use route::{Router, labels};
 pub use shape::{ErrorInfo, Kind, Location, Member, Shape, ShapeId, TimeFormat};
 
 /// A service's whole table.

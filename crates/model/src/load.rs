@@ -38,6 +38,10 @@ pub fn load(table: &'static str) -> Service {
     for shape in &mut s.shapes {
         shape.members.sort_unstable_by_key(|m| m.name);
         shape.members.shrink_to_fit();
+        let headers = (0u16..).zip(&shape.members).filter(|(_, m)| m.location == Location::Header);
+        let mut headers: Vec<u16> = headers.map(|(i, _)| i).collect();
+        headers.sort_unstable_by_key(|i| shape.members[usize::from(*i)].wire_name);
+        shape.headers = headers;
     }
     s.operations.sort_unstable_by_key(|o| o.name);
     s.by_name = (0..u32::try_from(s.shapes.len()).unwrap_or(0)).collect();
@@ -154,6 +158,7 @@ fn shape(kind: &str, line: &'static str, id: &impl Fn(&str) -> ShapeId) -> Shape
         name: f.word(),
         kind: Kind::String,
         members: Vec::new(),
+        headers: Vec::new(),
         payload: None,
         error: None,
         min: None,

@@ -1,18 +1,25 @@
 //! Which operation a REST request is: its method, path and query against the URI templates.
 
-use crate::{Location, Protocol, Service};
+use crate::{Location, Operation, Protocol, Service};
 
 /// The URI templates of a service, most specific first.
 #[derive(Debug, Default)]
 pub struct Router {
-    routes: Vec<Route>,
+    groups: Vec<Group>,
+}
+
+/// Operations that share method and path; S3 has three dozen on `GET /{Bucket}`.
+#[derive(Debug)]
+struct Group {
+    method: &'static str,
+    segments: Vec<Segment>,
+    /// The most demanding first.
+    candidates: Vec<Candidate>,
 }
 
 #[derive(Debug)]
-struct Route {
+struct Candidate {
     operation: u32,
-    method: &'static str,
-    segments: Vec<Segment>,
     /// Query parameters of the template (`uploads`, `list-type=2`) that must be there.
     literals: Vec<(&'static str, Option<&'static str>)>,
     /// Query parameters and headers that the input requires.
@@ -27,14 +34,6 @@ enum Segment {
     Greedy(&'static str),
 }
 
-/// An operation and the labels of its path, still percent-encoded.
-#[derive(Debug)]
-pub struct Routed<'r> {
-    /// Index into [`Service::operations`].
-    pub operation: usize,
-    pub labels: Vec<(&'static str, &'r str)>,
-}
-
 impl Router {
     /// Reads the templates of a REST service; empty for other protocols.
     #[must_use]
@@ -42,112 +41,149 @@ impl Router {
         if !s.protocols.iter().any(|p| matches!(p, Protocol::RestJson | Protocol::RestXml)) {
             return Router::default();
         }
-        let mut routes: Vec<Route> = (0u32..)
-            .zip(&s.operations)
-            .map(|(operation, o)| {
-                let (path, query) = o.uri.split_once('?').unwrap_or((o.uri, ""));
-                let segments = segments(path);
-                let literals = query
-                    .split('&')
-                    .filter(|q| !q.is_empty())
-                    .map(|q| q.split_once('=').map_or((q, None), |(k, v)| (k, Some(v))))
-                    .collect();
-                let members = o.input.iter().flat_map(|i| &s.shape(*i).members);
-                let required = members
-                    .filter(|m| {
-                        m.required && matches!(m.location, Location::Query | Location::Header)
-                    })
-                    .map(|m| (m.location, m.wire()))
-                    .collect();
-                Route { operation, method: o.method, segments, literals, required }
-            })
-            .collect();
-        routes.sort_by_key(|r| {
-            let literal = r.segments.iter().filter(|s| matches!(s, Segment::Literal(_))).count();
-            let greedy = r.segments.iter().any(|s| matches!(s, Segment::Greedy(_)));
-            let valued = r.literals.iter().filter(|l| l.1.is_some()).count();
-            let (all, required) = (r.segments.len(), r.required.len());
-            std::cmp::Reverse((!greedy, literal, all, r.literals.len(), valued, required))
+        let mut groups: Vec<Group> = Vec::new();
+        for (operation, o) in (0u32..).zip(&s.operations) {
+            let (path, query) = o.uri.split_once('?').unwrap_or((o.uri, ""));
+            let segments: Vec<_> = segments(path).collect();
+            let members = o.input.iter().flat_map(|i| &s.shape(*i).members);
+            let outside = |l| matches!(l, Location::Query | Location::Header);
+            let required = members.filter(|m| m.required && outside(m.location));
+            let candidate = Candidate {
+                operation,
+                literals: literals(query),
+                required: required.map(|m| (m.location, m.wire())).collect(),
+            };
+            let same = |g: &&mut Group| g.method == o.method && alike(&g.segments, &segments);
+            match groups.iter_mut().find(same) {
+                Some(g) => g.candidates.push(candidate),
+                None => {
+                    let candidates = vec![candidate];
+                    groups.push(Group { method: o.method, segments, candidates });
+                }
+            }
+        }
+        for group in &mut groups {
+            group.candidates.sort_by_key(|c| {
+                let valued = c.literals.iter().filter(|l| l.1.is_some()).count();
+                std::cmp::Reverse((c.literals.len(), valued, c.required.len()))
+            });
+        }
+        groups.sort_by_key(|g| {
+            let literal = g.segments.iter().filter(|s| matches!(s, Segment::Literal(_))).count();
+            let greedy = g.segments.iter().any(|s| matches!(s, Segment::Greedy(_)));
+            std::cmp::Reverse((!greedy, literal, g.segments.len()))
         });
-        Router { routes }
+        Router { groups }
     }
 
-    /// The operation for a request. `path` is percent-encoded and without the query; `query` asks
-    /// for a parameter's value (`Some("")` when it has none), `header` whether a header is there.
-    pub fn find<'r, 'q>(
+    /// The number of the operation a request is. `path` is percent-encoded and without the query;
+    /// `query` asks for a parameter's value (`Some("")` when it has none), `header` whether a
+    /// header is there.
+    pub fn find<'q>(
         &self,
         method: &str,
-        path: &'r str,
+        path: &str,
         query: impl Fn(&str) -> Option<&'q str>,
         header: impl Fn(&str) -> bool,
-    ) -> Option<Routed<'r>> {
-        let mut fallback = None;
-        for route in self.routes.iter().filter(|r| r.method == method) {
-            let literal = |(k, v): &(&str, Option<&str>)| match (query(k), v) {
-                (None, _) => false,
-                (Some(_), None) => true,
-                (Some(got), Some(want)) => got == *want,
-            };
-            if !route.literals.iter().all(literal) {
+    ) -> Option<usize> {
+        let literal = |(k, v): &(&str, Option<&str>)| match (query(k), v) {
+            (None, _) => false,
+            (Some(_), None) => true,
+            (Some(got), Some(want)) => got == *want,
+        };
+        let present = |(l, name): &(Location, &str)| match l {
+            Location::Query => query(name).is_some(),
+            _ => header(name),
+        };
+        for group in self.groups.iter().filter(|g| g.method == method) {
+            if !matches(&group.segments, path, &mut |_, _| {}) {
                 continue;
             }
-            let Some(labels) = matches(&route.segments, path) else { continue };
-            let present = |(l, name): &(Location, &str)| match l {
-                Location::Query => query(name).is_some(),
-                _ => header(name),
-            };
-            let routed = Routed { operation: route.operation as usize, labels };
-            if route.required.iter().all(present) {
-                return Some(routed);
-            }
-            // What it lacks is for validation to say, unless another template fits better.
-            fallback.get_or_insert(routed);
+            let mut fitting = group.candidates.iter().filter(|c| c.literals.iter().all(literal));
+            let Some(first) = fitting.next() else { continue };
+            // What the most demanding ones lack in required members is for validation to say,
+            // unless an equal fits better; one with fewer literals is another operation.
+            let equals = fitting.take_while(|c| c.literals.len() == first.literals.len());
+            let complete = |c: &&Candidate| c.required.iter().all(present);
+            let chosen = std::iter::once(first).chain(equals).fold(None, |best, c| match best {
+                Some(b) if complete(&b) => Some(b),
+                _ => Some(c),
+            });
+            return chosen.map(|c| c.operation as usize);
         }
-        fallback
+        None
     }
 }
 
-fn segments(path: &'static str) -> Vec<Segment> {
-    path.trim_start_matches('/')
-        .split('/')
-        .filter(|s| !s.is_empty())
-        .map(|s| match s.strip_prefix('{').and_then(|s| s.strip_suffix('}')) {
-            Some(l) => l.strip_suffix('+').map_or(Segment::Label(l), Segment::Greedy),
-            None => Segment::Literal(s),
-        })
-        .collect()
+/// Gives `found` the labels of a path by the template of `operation`: name and text, still
+/// percent-encoded.
+pub fn labels<'r>(
+    operation: &Operation,
+    path: &'r str,
+    mut found: impl FnMut(&'static str, &'r str),
+) {
+    let template = operation.uri.split_once('?').map_or(operation.uri, |(path, _)| path);
+    let segments: Vec<_> = segments(template).collect();
+    matches(&segments, path, &mut found);
 }
 
-/// The labels, if the path fits. A greedy label takes what is left, be it `a//b/`; literals may
-/// follow it.
-fn matches<'r>(segments: &[Segment], path: &'r str) -> Option<Vec<(&'static str, &'r str)>> {
+fn literals(query: &'static str) -> Vec<(&'static str, Option<&'static str>)> {
+    let pairs = query.split('&').filter(|q| !q.is_empty());
+    pairs.map(|q| q.split_once('=').map_or((q, None), |(k, v)| (k, Some(v)))).collect()
+}
+
+fn segments(path: &'static str) -> impl Iterator<Item = Segment> {
+    let parts = path.split('/').filter(|s| !s.is_empty());
+    parts.map(|s| match s.strip_prefix('{').and_then(|s| s.strip_suffix('}')) {
+        Some(l) => l.strip_suffix('+').map_or(Segment::Label(l), Segment::Greedy),
+        None => Segment::Literal(s),
+    })
+}
+
+/// Whether two templates take the same paths, whatever their labels are called.
+fn alike(a: &[Segment], b: &[Segment]) -> bool {
+    let same = |pair: (&Segment, &Segment)| match pair {
+        (Segment::Literal(a), Segment::Literal(b)) => a == b,
+        (a, b) => std::mem::discriminant(a) == std::mem::discriminant(b),
+    };
+    a.len() == b.len() && a.iter().zip(b).all(same)
+}
+
+/// Whether the path fits; `found` gets the labels on the way. A greedy label takes what is left, be
+/// it `a//b/`; literals may follow it.
+fn matches<'r>(
+    segments: &[Segment],
+    path: &'r str,
+    found: &mut dyn FnMut(&'static str, &'r str),
+) -> bool {
     let mut rest = path.strip_prefix('/').unwrap_or(path);
-    let mut labels = Vec::new();
     for (i, segment) in segments.iter().enumerate() {
         if let Segment::Greedy(name) = segment {
             let mut taken = rest;
             for after in segments[i + 1..].iter().rev() {
-                let (before, last) = taken.trim_end_matches('/').rsplit_once('/')?;
+                let trimmed = taken.trim_end_matches('/');
+                let Some((before, last)) = trimmed.rsplit_once('/') else { return false };
                 match after {
                     Segment::Literal(l) if *l == last => {}
-                    Segment::Label(l) => labels.push((*l, last)),
-                    _ => return None,
+                    Segment::Label(l) => found(l, last),
+                    _ => return false,
                 }
                 taken = before;
             }
-            labels.push((name, taken));
-            return (!taken.is_empty()).then_some(labels);
+            found(name, taken);
+            return !taken.is_empty();
         }
-        let (head, tail) = rest.split_once('/').unwrap_or((rest, ""));
+        let end = rest.bytes().position(|b| b == b'/');
+        let (head, tail) = end.map_or((rest, ""), |at| (&rest[..at], &rest[at + 1..]));
         match segment {
             Segment::Literal(l) if *l == head => {}
-            Segment::Label(name) if !head.is_empty() => labels.push((name, head)),
-            _ => return None,
+            Segment::Label(name) if !head.is_empty() => found(name, head),
+            _ => return false,
         }
         rest = tail;
     }
     // A trailing slash does not make another resource.
-    rest.trim_matches('/').is_empty().then_some(labels)
+    rest.bytes().all(|b| b == b'/')
 }
 
 #[cfg(test)]
@@ -164,13 +200,12 @@ mod tests {
             let mut q = query.split('&').map(|q| q.split_once('=').unwrap_or((q, "")));
             q.find(|(k, _)| *k == name).map(|(_, v)| v)
         };
-        match s.router.find(method, path, find, |h| headers.contains(&h)) {
-            Some(r) => (
-                s.operations[r.operation].name.to_owned(),
-                r.labels.into_iter().map(|(k, v)| (k.to_owned(), v.to_owned())).collect(),
-            ),
-            None => (String::new(), vec![]),
-        }
+        let Some(at) = s.router.find(method, path, find, |h| headers.contains(&h)) else {
+            return (String::new(), vec![]);
+        };
+        let mut labels = Vec::new();
+        super::labels(&s.operations[at], path, |k, v| labels.push((k.to_owned(), v.to_owned())));
+        (s.operations[at].name.to_owned(), labels)
     }
 
     #[test]
@@ -182,6 +217,21 @@ mod tests {
             ("GET", "/b", &[], "ListObjects"),
             ("GET", "/b/", &[], "ListObjects"),
             ("GET", "/b?list-type=2", &[], "ListObjectsV2"),
+            ("GET", "/b?list-type=1", &[], "ListObjects"),
+            ("GET", "/b?lifecycle", &[], "GetBucketLifecycleConfiguration"),
+            ("PUT", "/b?lifecycle", &[], "PutBucketLifecycleConfiguration"),
+            ("GET", "/b?notification", &[], "GetBucketNotificationConfiguration"),
+            ("GET", "/b?analytics", &[], "ListBucketAnalyticsConfigurations"),
+            ("GET", "/b?analytics&id=1", &[], "GetBucketAnalyticsConfiguration"),
+            ("POST", "/b", &[], ""),
+            ("PATCH", "/b", &[], ""),
+            ("GET", "/b/k?attributes", &[], "GetObjectAttributes"),
+            ("GET", "/b/k?uploadId=1&max-parts=2&x-id=ListParts", &[], "ListParts"),
+            ("GET", "/b/k?partNumber=1", &[], "GetObject"),
+            ("PUT", "/b/k?x-id=PutObject", &[], "PutObject"),
+            ("PUT", "/b/k?partNumber=1&uploadId=2", copy, "UploadPartCopy"),
+            ("DELETE", "/b/k?versionId=1", &[], "DeleteObject"),
+            ("POST", "/b/k?select&select-type=2", &[], "SelectObjectContent"),
             ("GET", "/b?versions", &[], "ListObjectVersions"),
             ("GET", "/b?uploads", &[], "ListMultipartUploads"),
             ("GET", "/b?policy", &[], "GetBucketPolicy"),
@@ -220,5 +270,39 @@ mod tests {
         assert_eq!(route("lambda", "GET", "/2015-03-31/functions/", &[]).0, "ListFunctions");
         assert_eq!(route("lambda", "GET", "/2015-03-31/functions/f", &[]).0, "GetFunction");
         assert_eq!(route("apigatewayv2", "POST", "/v2/apis", &[]).0, "CreateApi");
+    }
+
+    /// A request written from each template is routed back to the operation it was written from.
+    #[test]
+    fn every_rest_operation_is_reachable() {
+        let mut lost = Vec::new();
+        for head in crate::heads() {
+            let s = head.service();
+            if s.router.groups.is_empty() {
+                continue;
+            }
+            for op in &s.operations {
+                let (path, query) = op.uri.split_once('?').unwrap_or((op.uri, ""));
+                let label = |s: &'static str| if s.starts_with('{') { "x" } else { s };
+                let path: Vec<_> = path.split('/').map(label).collect();
+                let members = op.input.iter().flat_map(|i| &s.shape(*i).members);
+                let mut query = query.to_owned();
+                let mut headers = Vec::new();
+                for m in members.filter(|m| m.required) {
+                    match m.location {
+                        crate::Location::Query => query = format!("{query}&{}=x", m.wire()),
+                        crate::Location::Header => headers.push(m.wire()),
+                        _ => {}
+                    }
+                }
+                let target = format!("{}?{query}", path.join("/"));
+                let found = route(head.id, op.method, &target, &headers).0;
+                if found != op.name {
+                    lost.push(format!("{}:{} -> {found}", head.id, op.name));
+                }
+            }
+        }
+        // Only the host tells them apart.
+        assert_eq!(lost, ["s3:ListDirectoryBuckets -> ListBuckets"]);
     }
 }

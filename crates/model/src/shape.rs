@@ -11,6 +11,8 @@ pub struct Shape {
     pub kind: Kind,
     /// Of a structure; sorted by name, see [`Shape::member`].
     pub members: Vec<Member>,
+    /// The members that are headers, as indexes into `members`, sorted by their names on the wire.
+    pub(crate) headers: Vec<u16>,
     /// The member that is the whole body of a REST message.
     pub payload: Option<&'static str>,
     /// Present on errors.
@@ -139,6 +141,14 @@ impl Shape {
     pub fn member(&self, name: &str) -> Option<&Member> {
         let at = self.members.binary_search_by(|m| m.name.cmp(name)).ok()?;
         Some(&self.members[at])
+    }
+
+    /// The member that is the header of this lower-case name.
+    #[must_use]
+    pub fn header(&self, name: &str) -> Option<&Member> {
+        let member = |i: &u16| &self.members[usize::from(*i)];
+        let at = self.headers.binary_search_by(|i| member(i).wire_name.cmp(name)).ok()?;
+        Some(member(&self.headers[at]))
     }
 
     /// The values of an enumeration; none when any string will do.

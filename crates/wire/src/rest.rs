@@ -1,10 +1,12 @@
 //! REST requests: members from the path, the query, the headers and the body.
 
+use std::borrow::Cow;
+
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use fogbank_core::{ApiError, Result, Str, Value};
 use fogbank_model::{Kind, Location, Member, Protocol, Service, Shape};
-use http::{HeaderMap, HeaderValue};
+use http::{HeaderMap, HeaderName, HeaderValue};
 use percent_encoding::percent_decode_str;
 
 use crate::{Call, Request, json, malformed, xml};
@@ -49,19 +51,19 @@ fn labels(
     r: &Request<'_>,
     entries: &mut Vec<(Str, Value)>,
 ) -> Result<()> {
-    let header = |name: &str| r.headers.contains_key(name);
-    let Some(routed) = call.service.router.find(r.method, r.path, |n| r.parameter(n), header)
-    else {
-        return Ok(());
-    };
-    for (label, encoded) in routed.labels {
-        let member =
-            shape.members.iter().find(|m| m.location == Location::Uri && m.wire() == label);
-        let Some(m) = member else { continue };
-        let text = uri_text(call, encoded)?;
-        entries.push((m.name.into(), scalar(call, m, &text)?));
-    }
-    Ok(())
+    let mut result = Ok(());
+    fogbank_model::labels(call.operation, r.path, |label, encoded| {
+        let is = |m: &&Member| m.location == Location::Uri && m.wire() == label;
+        if let Some(m) = shape.members.iter().find(is)
+            && result.is_ok()
+        {
+            match uri_text(call, encoded).and_then(|text| scalar(call, m, &text)) {
+                Ok(v) => entries.push((m.name.into(), v)),
+                Err(e) => result = Err(e),
+            }
+        }
+    });
+    result
 }
 
 fn query(
@@ -76,7 +78,7 @@ fn query(
     let pairs = || {
         r.query.split('&').filter(|p| !p.is_empty()).map(|p| p.split_once('=').unwrap_or((p, "")))
     };
-    let text = |t: &str| uri_text(call, &t.replace('+', "%20")).map(std::borrow::Cow::into_owned);
+    let text = |t: &str| uri_text(call, &t.replace('+', "%20")).map(Cow::into_owned);
     let mut catch_all: Option<&Member> = None;
     for m in shape.members.iter().filter(|m| m.location == Location::Query) {
         let of = call.service.shape(m.shape);
@@ -119,65 +121,64 @@ fn query(
     Ok(())
 }
 
+/// Walks the headers that were sent: an input may know fifty, a request has ten.
 fn headers(
     call: &Call,
     shape: &Shape,
     all: &HeaderMap,
     entries: &mut Vec<(Str, Value)>,
 ) -> Result<()> {
-    for m in &shape.members {
-        match m.location {
-            Location::Header => {
-                let Some(first) = all.get(m.wire()) else { continue };
-                let of = call.service.shape(m.shape);
-                let v = match of.kind {
-                    Kind::List(item, _) => {
-                        let item = call.service.shape(item);
-                        let values = all
-                            .get_all(m.wire())
-                            .iter()
-                            .map(header_text)
-                            .collect::<Vec<_>>()
-                            .join(",");
-                        let parts = split_list(&values, matches!(item.kind, Kind::Timestamp(_)));
-                        let items: Result<Vec<_>> =
-                            parts.iter().map(|p| typed(call, m, item, p)).collect();
-                        Value::List(items?)
-                    }
-                    _ => {
-                        let text = header_text(first);
-                        // An empty header is one that was not sent, but for strings.
-                        if text.is_empty() && of.kind != Kind::String {
-                            continue;
-                        }
-                        scalar(call, m, &text)?
-                    }
-                };
-                entries.push((m.name.into(), v));
+    for name in all.keys() {
+        let Some(m) = shape.header(name.as_str()) else { continue };
+        let of = call.service.shape(m.shape);
+        let v = match of.kind {
+            Kind::List(item, _) => {
+                let item = call.service.shape(item);
+                let parts = split_list(&joined(all, name), matches!(item.kind, Kind::Timestamp(_)));
+                let items: Result<Vec<_>> = parts.iter().map(|p| typed(call, m, item, p)).collect();
+                Value::List(items?)
             }
-            Location::Headers => {
-                let mut map: Vec<(Str, Value)> = Vec::new();
-                for name in all.keys() {
-                    if let Some(rest) = name.as_str().strip_prefix(m.wire_name) {
-                        let values =
-                            all.get_all(name).iter().map(header_text).collect::<Vec<_>>().join(",");
-                        map.push((rest.to_owned().into(), values.into()));
-                    }
+            _ => {
+                let text = all.get(name).map(header_text).unwrap_or_default();
+                // An empty header is one that was not sent, but for strings.
+                if text.is_empty() && of.kind != Kind::String {
+                    continue;
                 }
-                if !map.is_empty() {
-                    entries.push((m.name.into(), Value::Map(map)));
-                }
+                scalar(call, m, &text)?
             }
-            _ => {}
+        };
+        entries.push((m.name.into(), v));
+    }
+    for m in shape.members.iter().filter(|m| m.location == Location::Headers) {
+        let mut map: Vec<(Str, Value)> = Vec::new();
+        for name in all.keys() {
+            if let Some(rest) = name.as_str().strip_prefix(m.wire_name) {
+                map.push((rest.to_owned().into(), joined(all, name).into_owned().into()));
+            }
+        }
+        if !map.is_empty() {
+            entries.push((m.name.into(), Value::Map(map)));
         }
     }
     Ok(())
 }
 
+/// All values of a header, as one.
+fn joined<'h>(all: &'h HeaderMap, name: &HeaderName) -> Cow<'h, str> {
+    let mut values = all.get_all(name).iter().map(header_text);
+    let mut joined = values.next().unwrap_or_default();
+    for v in values {
+        let joined = joined.to_mut();
+        joined.push(',');
+        joined.push_str(&v);
+    }
+    joined
+}
+
 /// A header's text: UTF-8, else Latin-1 as HTTP once had it.
-fn header_text(v: &HeaderValue) -> String {
+fn header_text(v: &HeaderValue) -> Cow<'_, str> {
     match std::str::from_utf8(v.as_bytes()) {
-        Ok(s) => s.trim().to_owned(),
+        Ok(s) => s.trim().into(),
         Err(_) => v.as_bytes().iter().map(|b| char::from(*b)).collect(),
     }
 }
@@ -264,7 +265,7 @@ fn invalid(call: &Call, m: &Member, text: &str) -> ApiError {
         .status(400)
 }
 
-fn uri_text<'t>(call: &Call, encoded: &'t str) -> Result<std::borrow::Cow<'t, str>> {
+fn uri_text<'t>(call: &Call, encoded: &'t str) -> Result<Cow<'t, str>> {
     percent_decode_str(encoded).decode_utf8().map_err(|_| match call.protocol {
         Protocol::RestXml => ApiError::new("InvalidURI", "Couldn't parse the specified URI.")
             .status(400)

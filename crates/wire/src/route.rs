@@ -30,7 +30,7 @@ pub fn route(service: &'static Service, r: &Request<'_>) -> Result<Call> {
         Protocol::RestJson | Protocol::RestXml => {
             let header = |name: &str| r.headers.contains_key(name);
             let routed = service.router.find(r.method, r.path, |name| r.parameter(name), header);
-            routed.map(|r| &service.operations[r.operation])
+            routed.map(|at| &service.operations[at])
         }
     };
     let operation = found.ok_or_else(|| unknown(service, protocol, r))?;

@@ -23,22 +23,22 @@ use suite::{Case, exceptions, suites};
 fn requests_are_read_as_botocore_wrote_them() {
     let Some(cases) = suites("input") else { return };
     let failures = cases.iter().filter_map(|c| Some((c.id(), input::check(c).err()?)));
-    judge("input/", cases.len(), failures.collect());
+    judge("input/", cases.len(), &failures.collect());
 }
 
 #[test]
 fn replies_are_read_by_botocores_parsers() {
     let Some(cases) = suites("output") else { return };
     let Some(failures) = output::check(&cases) else { return };
-    judge("output/", cases.len(), failures);
+    judge("output/", cases.len(), &failures);
 }
 
 /// Compares what failed with what is allowed to.
-fn judge(prefix: &str, total: usize, failures: BTreeMap<String, String>) {
+fn judge(prefix: &str, total: usize, failures: &BTreeMap<String, String>) {
     assert!(total > 300, "only {total} cases were found");
     let allowed = exceptions(prefix);
     let mut wrong = Vec::new();
-    for (id, why) in &failures {
+    for (id, why) in failures {
         if !allowed.contains(id) {
             wrong.push(format!("{id}\n    {why}"));
         }
