@@ -101,12 +101,12 @@ def role(name, principal):
 
 
 only_lambda = role("only-lambda", {"Service": "lambda.amazonaws.com"})
-fails("AccessDenied", 403, client("sts", *alice).assume_role, RoleArn=only_lambda, RoleSessionName="s")
+fails("AccessDenied", 403, client("sts", *alice).assume_role, RoleArn=only_lambda, RoleSessionName="work")
 for_alice = role("for-alice", {"AWS": f"arn:aws:iam::{ACCOUNT}:user/alice"})
 iam.put_role_policy(RoleName="for-alice", PolicyName="p", PolicyDocument=document(allow("s3:*")))
-fails("AccessDenied", 403, client("sts", *bob).assume_role, RoleArn=for_alice, RoleSessionName="s")
-assumed = client("sts", *alice).assume_role(RoleArn=for_alice, RoleSessionName="s")
-same(assumed["AssumedRoleUser"]["Arn"], f"arn:aws:sts::{ACCOUNT}:assumed-role/for-alice/s", "session ARN")
+fails("AccessDenied", 403, client("sts", *bob).assume_role, RoleArn=for_alice, RoleSessionName="work")
+assumed = client("sts", *alice).assume_role(RoleArn=for_alice, RoleSessionName="work")
+same(assumed["AssumedRoleUser"]["Arn"], f"arn:aws:sts::{ACCOUNT}:assumed-role/for-alice/work", "session ARN")
 credentials = assumed["Credentials"]
 session(credentials, "s3").put_object(Bucket="sec", Key="by-role", Body=b"")
 fails("AccessDenied", 403, session(credentials, "iam").list_users)
@@ -114,7 +114,7 @@ same(session(credentials, "sts").get_caller_identity()["Arn"], assumed["AssumedR
 fails("InvalidToken", 400, client("s3", credentials["AccessKeyId"], credentials["SecretAccessKey"], "forged").list_buckets)
 fails("InvalidAccessKeyId", 403, client("s3", credentials["AccessKeyId"], credentials["SecretAccessKey"]).list_buckets)
 narrow = client("sts", *alice).assume_role(
-    RoleArn=for_alice, RoleSessionName="s", Policy=document(allow("s3:GetObject")))["Credentials"]
+    RoleArn=for_alice, RoleSessionName="work", Policy=document(allow("s3:GetObject")))["Credentials"]
 session(narrow, "s3").get_object(Bucket="sec", Key="pub/a")
 fails("AccessDenied", 403, session(narrow, "s3").put_object, Bucket="sec", Key="by-role", Body=b"")
 ok("roles: who may assume, what the session may, narrowed by a session policy")

@@ -35,9 +35,9 @@ trust = {"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Principal":
 role = iam.create_role(RoleName="ext", AssumeRolePolicyDocument=json.dumps(trust))["Role"]["Arn"]
 iam.put_user_policy(UserName="u", PolicyName="assume", PolicyDocument=json.dumps({"Version": "2012-10-17", "Statement": [
     {"Effect": "Allow", "Action": "sts:AssumeRole", "Resource": role}]}))
-fails("AccessDenied", 403, mine.assume_role, RoleArn=role, RoleSessionName="s")
-assumed = mine.assume_role(RoleArn=role, RoleSessionName="s", ExternalId="secret", DurationSeconds=900)
-fails("ValidationError", 400, mine.assume_role, RoleArn=role, RoleSessionName="s", ExternalId="secret", DurationSeconds=7200)
+fails("AccessDenied", 403, mine.assume_role, RoleArn=role, RoleSessionName="work")
+assumed = mine.assume_role(RoleArn=role, RoleSessionName="work", ExternalId="secret", DurationSeconds=900)
+fails("ValidationError", 400, mine.assume_role, RoleArn=role, RoleSessionName="work", ExternalId="secret", DurationSeconds=7200)
 fails("ValidationError", 400, mine.assume_role, RoleArn=role, RoleSessionName="s p", ExternalId="secret")
 ok("an external id is asked for; durations and names are held to their limits")
 

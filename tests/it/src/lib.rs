@@ -5,5 +5,6 @@ mod bad_input;
 mod blueprint;
 mod crash;
 mod data_directory;
+mod iam;
 mod scripts;
 mod shell;
