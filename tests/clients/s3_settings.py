@@ -53,7 +53,9 @@ s3.put_bucket_website(Bucket="settings", WebsiteConfiguration={
 s3.put_public_access_block(Bucket="settings", PublicAccessBlockConfiguration={
     "BlockPublicAcls": False, "IgnorePublicAcls": False, "BlockPublicPolicy": False, "RestrictPublicBuckets": False})
 s3.put_bucket_policy(Bucket="settings", Policy=json.dumps({"Version": "2012-10-17", "Statement": [
-    {"Effect": "Allow", "Principal": "*", "Action": "s3:GetObject", "Resource": "arn:aws:s3:::settings/*"}]}))
+    {"Effect": "Allow", "Principal": "*", "Action": "s3:GetObject", "Resource": "arn:aws:s3:::settings/*"},
+    # Without it, visitors would get 403 for what does not exist.
+    {"Effect": "Allow", "Principal": "*", "Action": "s3:ListBucket", "Resource": "arn:aws:s3:::settings"}]}))
 for key, body in (("index.html", b"home"), ("sub/index.html", b"sub"), ("error.html", b"oops"), ("page.html", b"page")):
     s3.put_object(Bucket="settings", Key=key, Body=body, ContentType="text/html")
 s3.put_object(Bucket="settings", Key="moved", Body=b"", WebsiteRedirectLocation="/page.html")

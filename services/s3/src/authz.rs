@@ -41,7 +41,7 @@ pub(crate) async fn check(s3: &S3, cx: &Cx, input: &Value) -> Result<Vec<Check>>
     let version = input.str("VersionId");
     let action = action::of(cx.operation, version.is_some());
     let mut wanted = Wanted { s3, cx, bucket: &bucket, input, checks: Vec::new() };
-    let key = input.str("Key").filter(|_| action.on == On::Object);
+    let key = input.str("Key").filter(|_| action.on != On::Bucket);
     wanted.ask(&action, key, version).await?;
     wanted.also(key).await?;
     if let Some(source) = input.str("CopySource") {

@@ -58,6 +58,27 @@ async fn policies_decide_and_hide_what_is_missing() {
 }
 
 #[tokio::test]
+async fn writes_are_asked_on_the_key() {
+    let w = World::new();
+    let other = Principal::root(OTHER);
+    assert_eq!(ask(&w, &Principal::root(ME), "CreateBucket", bucket()).await, "ok");
+    w.policy(
+        r#"{"Effect":"Allow","Principal":{"AWS":"222222222222"},"Action":["s3:PutObject","s3:DeleteObject"],"Resource":"arn:aws:s3:::bkt/in/*"}"#,
+    )
+    .await
+    .unwrap();
+    for (operation, key, want) in [
+        ("PutObject", "in/a", "ok"),
+        ("PutObject", "out", "AccessDenied"),
+        ("CreateMultipartUpload", "in/a", "ok"),
+        ("DeleteObject", "in/a", "ok"),
+        ("DeleteObject", "out", "AccessDenied"),
+    ] {
+        assert_eq!(ask(&w, &other, operation, object(key)).await, want, "{operation} {key}");
+    }
+}
+
+#[tokio::test]
 async fn conditions_see_the_request() {
     let w = World::new();
     w.open_bucket().await;
