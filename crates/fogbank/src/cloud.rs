@@ -120,6 +120,7 @@ pub async fn start(settings: &Settings) -> Result<Running, Error> {
         edges: parts.edges,
         planes: parts.planes,
         listeners: Vec::new(),
+        holdings: data::holdings(&state, settings.data.clone()),
         mode: settings.mode,
         clock,
         ids,

@@ -8,9 +8,11 @@ use clap::{CommandFactory, Parser};
 mod cli;
 mod clock;
 mod cloud;
+mod doctor;
 mod env;
 mod instance;
 mod shell;
+mod status;
 mod up;
 
 use cli::{Cli, Command};
@@ -37,7 +39,9 @@ fn run(command: Command) -> anyhow::Result<ExitCode> {
             clap_complete::generate(shell, &mut Cli::command(), "fogbank", &mut std::io::stdout());
         }
         Command::Up(a) => return up::up(&a),
-        Command::Status(_) | Command::Doctor(_) | Command::Run(_) => {
+        Command::Status(a) => return status::status(&a),
+        Command::Doctor(a) => return doctor::doctor(&a),
+        Command::Run(_) => {
             anyhow::bail!("This command is not in this build.")
         }
     }

@@ -157,7 +157,7 @@ struct Files {
 }
 
 /// Where systems keep the CA bundle that most programs read.
-const BUNDLES: [&str; 4] = [
+pub const BUNDLES: [&str; 4] = [
     "/etc/ssl/certs/ca-certificates.crt",
     "/etc/pki/tls/certs/ca-bundle.crt",
     "/etc/ssl/ca-bundle.pem",

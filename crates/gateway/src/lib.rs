@@ -14,7 +14,9 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use fogbank_core::cx::Event;
-use fogbank_core::{Body, Clock, Cx, Edge, Identities, Ids, Peer, Plane, Principal, Service};
+use fogbank_core::{
+    Body, BoxFuture, Clock, Cx, Edge, Identities, Ids, Peer, Plane, Principal, Service,
+};
 use fogbank_policy::Engine;
 use fogbank_sigv4::Keys;
 use futures_util::FutureExt;
@@ -68,6 +70,9 @@ impl Mode {
 /// Told of every event that a service publishes. Must not block.
 pub type Listener = Box<dyn Fn(&Cx, &Event) + Send + Sync>;
 
+/// Tells, as JSON, where state is and how much of it there is.
+pub type Holdings = Box<dyn Fn() -> BoxFuture<'static, serde_json::Value> + Send + Sync>;
+
 /// What a gateway is made of.
 pub struct Options {
     pub identities: Arc<dyn Identities>,
@@ -76,6 +81,7 @@ pub struct Options {
     pub edges: Vec<(&'static str, Arc<dyn Edge>)>,
     pub planes: Vec<Arc<dyn Plane>>,
     pub listeners: Vec<Listener>,
+    pub holdings: Holdings,
     pub mode: Mode,
     pub clock: Clock,
     pub ids: Ids,
@@ -93,6 +99,7 @@ pub struct Gateway {
     edges: BTreeMap<&'static str, Arc<dyn Edge>>,
     planes: Vec<Arc<dyn Plane>>,
     listeners: Vec<Listener>,
+    holdings: Holdings,
     mode: Mode,
     clock: Clock,
     ids: Ids,
@@ -117,6 +124,7 @@ impl Gateway {
             edges: o.edges.into_iter().collect(),
             planes: o.planes,
             listeners: o.listeners,
+            holdings: o.holdings,
             mode: o.mode,
             clock: o.clock,
             tls: Tls::new(o.data, o.ids.clone()),

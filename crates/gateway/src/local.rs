@@ -32,7 +32,10 @@ pub async fn answer(
         "/_localstack/info" if get => Ok(localstack_info(gateway)),
         "/_fogbank/health" if get => Ok(health(gateway)),
         "/_fogbank/ca.pem" if get => return authority(gateway),
-        "/_fogbank/status" if get => private(parts, peer).map(|()| status(gateway)),
+        "/_fogbank/status" if get => match private(parts, peer) {
+            Ok(()) => Ok(status(gateway).await),
+            Err(refusal) => Err(refusal),
+        },
         "/_fogbank/clock" if get => Ok(time(gateway)),
         "/_fogbank/clock" if parts.method == Method::POST => {
             move_clock(gateway, parts, body, peer).await
@@ -67,7 +70,7 @@ fn health(g: &Gateway) -> Value {
     json!({ "fogbank": g.version(), "status": "ready", "services": services })
 }
 
-fn status(g: &Gateway) -> Value {
+async fn status(g: &Gateway) -> Value {
     let (requests, errors) = g.journal().totals();
     let mut v = health(g);
     v["iam"] = json!(g.mode().name());
@@ -76,6 +79,7 @@ fn status(g: &Gateway) -> Value {
     v["requests"] = json!(requests);
     v["errors"] = json!(errors);
     v["recent"] = g.journal().recent(20);
+    v["state"] = (g.holdings)().await;
     v["denials"] = g.journal().denials();
     v
 }

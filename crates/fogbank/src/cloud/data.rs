@@ -45,6 +45,24 @@ pub fn open(settings: &Settings) -> Result<State, Error> {
     Ok(State { store, blobs })
 }
 
+/// What `fogbank status` tells of the state.
+pub fn holdings(state: &State, directory: Option<PathBuf>) -> fogbank_gateway::Holdings {
+    let store = state.store.clone();
+    Box::new(move || {
+        let (store, directory) = (store.clone(), directory.clone());
+        Box::pin(async move {
+            let tables: serde_json::Map<_, _> = match store.stats().await {
+                Ok(stats) => stats.tables.into_iter().map(|t| (t.name, t.records.into())).collect(),
+                Err(e) => {
+                    tracing::warn!("the state cannot be counted: {e}");
+                    serde_json::Map::new()
+                }
+            };
+            serde_json::json!({ "directory": directory, "tables": tables })
+        })
+    })
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

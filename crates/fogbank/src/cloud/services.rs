@@ -53,11 +53,7 @@ pub async fn assemble(
         services: vec![iam.service(), sts, fogbank_s3::service(Arc::clone(&s3))],
         edges: vec![("s3", Arc::clone(&s3) as Arc<dyn Edge>)],
         planes: vec![Arc::clone(&websites) as Arc<dyn Plane>],
-        background: Background {
-            s3,
-            websites,
-            lifecycle: lifecycle::Options { day },
-        },
+        background: Background { s3, websites, lifecycle: lifecycle::Options { day } },
     })
 }
 
