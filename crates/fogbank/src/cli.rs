@@ -93,6 +93,10 @@ pub struct Up {
     /// The address to listen on. Anything but loopback refuses the well-known root credentials
     #[arg(long, value_name = "ADDR", default_value = "127.0.0.1", env = "FOGBANK_HOST")]
     pub host: IpAddr,
+    /// Listen on ports 443 and 80 as well, for clients that drop the port from a URL; needs the
+    /// right to bind low ports
+    #[arg(long, env = "FOGBANK_LOW_PORTS")]
+    pub low_ports: bool,
     /// How long a "day" of an S3 lifecycle rule lasts, in seconds; for tests
     #[arg(long, value_name = "SECONDS", env = "FOGBANK_LIFECYCLE_DAY")]
     pub lifecycle_day: Option<u32>,

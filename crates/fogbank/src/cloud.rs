@@ -26,6 +26,8 @@ pub struct Settings {
     pub host: IpAddr,
     /// 0 picks a free one.
     pub port: u16,
+    /// Ports 443 and 80 too.
+    pub low_ports: bool,
     /// Where state lives; `None` keeps it in memory.
     pub data: Option<PathBuf>,
     pub mode: Mode,
@@ -41,6 +43,7 @@ impl Settings {
         Settings {
             host: Ipv4Addr::LOCALHOST.into(),
             port,
+            low_ports: false,
             data: data::directory(place),
             mode: Mode::Enforce,
             durability: fogbank_store::Durability::Process,
@@ -53,6 +56,7 @@ impl From<&Up> for Settings {
     fn from(up: &Up) -> Self {
         Settings {
             host: up.host,
+            low_ports: up.low_ports,
             mode: match up.iam {
                 Iam::Enforce => Mode::Enforce,
                 Iam::Audit => Mode::Audit,
@@ -108,8 +112,11 @@ impl Running {
 /// What stands in the way, in words for a person.
 pub async fn start(settings: &Settings) -> Result<Running, Error> {
     let wanted = SocketAddr::new(settings.host, settings.port);
-    let listener = TcpListener::bind(wanted).await.map_err(|e| Error::bind(wanted, e))?;
-    let address = listener.local_addr().map_err(|e| Error::bind(wanted, e))?;
+    let mut listeners = vec![bind(wanted).await?];
+    let address = listeners[0].local_addr().map_err(|e| Error::bind(wanted, e))?;
+    for port in if settings.low_ports { &[443, 80][..] } else { &[] } {
+        listeners.push(bind(SocketAddr::new(settings.host, *port)).await?);
+    }
     let (clock, ids) = (Clock::default(), Ids::system());
     let state = data::open(settings)?;
     let root = Root::of(settings, &ids)?;
@@ -131,9 +138,12 @@ pub async fn start(settings: &Settings) -> Result<Running, Error> {
     let cloud: Arc<dyn fogbank_core::Cloud> = Arc::clone(&gateway) as _;
     parts.background.start(&cloud);
     let (stop, stopped) = watch::channel(false);
-    let serving =
-        tokio::spawn(fogbank_gateway::serve(Arc::clone(&gateway), vec![listener], stopped));
+    let serving = tokio::spawn(fogbank_gateway::serve(Arc::clone(&gateway), listeners, stopped));
     Ok(Running { address, data: settings.data.clone(), root, stop, serving })
+}
+
+async fn bind(address: SocketAddr) -> Result<TcpListener, Error> {
+    TcpListener::bind(address).await.map_err(|e| Error::bind(address, e))
 }
 
 /// A runtime for a cloud: a few threads, as its work is short and its disk is one.

@@ -112,7 +112,7 @@ fn says(program: &str, args: &[&str]) -> Option<String> {
         .spawn()
         .ok()?;
     let mut output = child.stdout.take()?;
-    let (say, hear) = mpsc::channel();
+    let (say, hear) = mpsc::sync_channel(1);
     std::thread::spawn(move || {
         let mut text = String::new();
         let _ = say.send(output.read_to_string(&mut text).map(|_| text));
