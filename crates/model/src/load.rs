@@ -1,6 +1,7 @@
 //! Reads a table: one pass over its lines, then names are replaced by numbers.
 
 use std::collections::HashMap;
+use std::hash::{BuildHasherDefault, Hasher};
 
 use crate::route::Router;
 use crate::{
@@ -11,7 +12,7 @@ use crate::{
 /// On a malformed table; the tables are part of the binary and a test reads each of them.
 pub fn load(table: &'static str) -> Service {
     // First the numbers, since lines name shapes that come later.
-    let mut numbers: HashMap<&str, u32> = HashMap::new();
+    let mut numbers: HashMap<&str, u32, BuildHasherDefault<NameHasher>> = HashMap::default();
     for line in table.lines() {
         if !line.starts_with(['\t']) && !line.starts_with("op\t") && !line.starts_with("service\t")
         {
@@ -48,6 +49,24 @@ pub fn load(table: &'static str) -> Service {
     s.by_name.sort_unstable_by_key(|i| s.shapes[*i as usize].name);
     s.router = Router::new(&s);
     s
+}
+
+/// A short hash for short names, none of which comes from outside.
+#[derive(Default)]
+struct NameHasher(u64);
+
+impl Hasher for NameHasher {
+    fn write(&mut self, bytes: &[u8]) {
+        for chunk in bytes.chunks(8) {
+            let mut word = [0; 8];
+            word[..chunk.len()].copy_from_slice(chunk);
+            let mixed = self.0.rotate_left(5) ^ u64::from_le_bytes(word);
+            self.0 = mixed.wrapping_mul(0x517c_c1b7_2722_0a95);
+        }
+    }
+    fn finish(&self) -> u64 {
+        self.0.rotate_left(20)
+    }
 }
 
 struct Fields<'a>(std::str::Split<'a, char>);

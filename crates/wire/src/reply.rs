@@ -163,7 +163,7 @@ impl Call {
     }
 
     fn document(&self, name: &str, shape: &Shape, v: &Value) -> Body {
-        let mut out = String::with_capacity(1024);
+        let mut out = String::with_capacity(256 + xml_out::estimate(v));
         out.push_str(XML_HEAD);
         let namespace = match (self.service.id, self.service.xml_namespace) {
             ("s3", _) => s3::NAMESPACE,

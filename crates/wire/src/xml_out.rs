@@ -5,7 +5,7 @@ use std::fmt::Write;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use fogbank_core::Value;
-use fogbank_model::{Kind, Service, Shape, TimeFormat};
+use fogbank_model::{Kind, Member, Service, Shape, TimeFormat};
 
 use crate::json::non_finite;
 use crate::time;
@@ -29,19 +29,40 @@ impl Style {
 
 /// Appends the body members of a structure.
 pub fn members(out: &mut String, style: Style, service: &Service, shape: &Shape, v: &Value) {
+    members_like(out, style, service, shape, v, &mut Vec::new());
+}
+
+/// What is known of a structure's nth entry from the item before.
+struct Known<'s> {
+    key: (*const u8, usize),
+    member: Option<(&'s Member, &'s Shape, &'static str)>,
+}
+
+/// [`members`], for one of many items: they have the same keys, whose text stands at the same place
+/// in the binary, so that all but the first find their members without comparing names.
+fn members_like<'s>(
+    out: &mut String,
+    style: Style,
+    service: &'s Service,
+    shape: &'s Shape,
+    v: &Value,
+    known: &mut Vec<Known<'s>>,
+) {
     let Value::Map(entries) = v else { return };
-    for (k, v) in entries {
-        let Some(m) = shape.member(k) else { continue };
-        if *v == Value::Null || m.location.is_outside_reply() || m.xml_attribute {
-            continue;
+    for (at, (k, v)) in entries.iter().enumerate() {
+        let key = (k.as_ptr(), k.len());
+        if known.get(at).is_none_or(|n| n.key != key) {
+            let body = |m: &&Member| !m.location.is_outside_reply() && !m.xml_attribute;
+            let member = shape.member(k).filter(body);
+            let member = member.map(|m| (m, service.shape(m.shape), element_name(service, m)));
+            known.truncate(at);
+            known.push(Known { key, member });
         }
-        let of = service.shape(m.shape);
-        let name = element_name(service, m);
+        let Some((m, of, name)) = known[at].member else { continue };
         match (of.kind, v) {
+            (_, Value::Null) => {}
             (Kind::List(item, _), Value::List(items)) if m.flattened || of.flattened => {
-                for i in items {
-                    element(out, style, service, service.shape(item), name, None, i);
-                }
+                list_items(out, style, service, service.shape(item), name, items);
             }
             (Kind::Map { .. }, Value::Map(entries)) if m.flattened || of.flattened => {
                 map_entries(out, style, service, of, name, entries);
@@ -50,6 +71,26 @@ pub fn members(out: &mut String, style: Style, service: &Service, shape: &Shape,
                 let namespace = (!m.namespace.is_empty()).then_some((m.prefix, m.namespace));
                 element(out, style, service, of, name, namespace, v);
             }
+        }
+    }
+}
+
+fn list_items(
+    out: &mut String,
+    style: Style,
+    service: &Service,
+    shape: &Shape,
+    name: &str,
+    items: &[Value],
+) {
+    let mut known = Vec::new();
+    for item in items {
+        if shape.kind == Kind::Structure {
+            open(out, shape, name, None, item);
+            members_like(out, style, service, shape, item, &mut known);
+            close(out, name);
+        } else {
+            element(out, style, service, shape, name, None, item);
         }
     }
 }
@@ -64,6 +105,12 @@ pub fn element(
     namespace: Option<(&str, &str)>,
     v: &Value,
 ) {
+    open(out, shape, name, namespace, v);
+    content(out, style, service, shape, v);
+    close(out, name);
+}
+
+fn open(out: &mut String, shape: &Shape, name: &str, namespace: Option<(&str, &str)>, v: &Value) {
     out.push('<');
     out.push_str(name);
     if let Some((prefix, uri)) = namespace {
@@ -74,7 +121,9 @@ pub fn element(
     }
     attributes(out, shape, v);
     out.push('>');
-    content(out, style, service, shape, v);
+}
+
+fn close(out: &mut String, name: &str) {
     out.push_str("</");
     out.push_str(name);
     out.push('>');
@@ -100,10 +149,7 @@ pub fn content(out: &mut String, style: Style, service: &Service, shape: &Shape,
                 "" => "member",
                 n => n,
             };
-            let shape = service.shape(item);
-            for i in items {
-                element(out, style, service, shape, name, None, i);
-            }
+            list_items(out, style, service, service.shape(item), name, items);
         }
         (Kind::Map { .. }, Value::Map(entries)) => {
             map_entries(out, style, service, shape, "entry", entries);
@@ -139,9 +185,7 @@ pub fn scalar(out: &mut String, v: &Value) {
     match v {
         Value::Str(s) => escape(out, s, false),
         Value::Bool(b) => out.push_str(if *b { "true" } else { "false" }),
-        Value::Int(n) => {
-            let _ = write!(out, "{n}");
-        }
+        Value::Int(n) => time::number(out, *n),
         Value::Float(n) if n.is_finite() => {
             let _ = write!(out, "{n}");
         }
@@ -155,27 +199,50 @@ pub fn scalar(out: &mut String, v: &Value) {
 /// Appends text with what XML reserves escaped. Control characters, which XML 1.0 cannot hold, are
 /// written as references all the same: AWS does so too.
 pub fn escape(out: &mut String, text: &str, attribute: bool) {
-    let mut from = 0;
-    for (i, b) in text.bytes().enumerate() {
-        let with = match b {
-            b'&' => "&amp;",
-            b'<' => "&lt;",
-            b'>' => "&gt;",
-            b'"' => "&quot;",
-            b'\r' => "&#13;",
-            b'\n' | b'\t' if !attribute => continue,
-            0..=0x1f => "",
-            _ => continue,
-        };
-        out.push_str(&text[from..i]);
-        from = i + 1;
-        if with.is_empty() {
-            let _ = write!(out, "&#x{b:x};");
-        } else {
-            out.push_str(with);
+    let mut rest = text;
+    while let Some(at) = rest.bytes().position(|b| RESERVED[usize::from(b)]) {
+        let b = rest.as_bytes()[at];
+        out.push_str(&rest[..at]);
+        rest = &rest[at + 1..];
+        match b {
+            b'&' => out.push_str("&amp;"),
+            b'<' => out.push_str("&lt;"),
+            b'>' => out.push_str("&gt;"),
+            b'"' => out.push_str("&quot;"),
+            b'\r' => out.push_str("&#13;"),
+            b'\n' | b'\t' if !attribute => out.push(char::from(b)),
+            _ => {
+                let _ = write!(out, "&#x{b:x};");
+            }
         }
     }
-    out.push_str(&text[from..]);
+    out.push_str(rest);
+}
+
+/// The bytes that [`escape`] must look at.
+const RESERVED: [bool; 256] = {
+    let mut t = [false; 256];
+    let mut i = 0;
+    while i < 0x20 {
+        t[i] = true;
+        i += 1;
+    }
+    t[b'&' as usize] = true;
+    t[b'<' as usize] = true;
+    t[b'>' as usize] = true;
+    t[b'"' as usize] = true;
+    t
+};
+
+/// About how long a document of `v` is, so that its buffer need not grow.
+pub fn estimate(v: &Value) -> usize {
+    match v {
+        Value::Str(s) => s.len() + 8,
+        Value::Blob(b) => b.len() / 3 * 4 + 8,
+        Value::List(items) => items.iter().map(|i| estimate(i) + 24).sum(),
+        Value::Map(m) => m.iter().map(|(k, v)| 2 * k.len() + 8 + estimate(v)).sum(),
+        _ => 24,
+    }
 }
 
 /// Appends a scalar's text as it is: for headers, which reserve nothing.
