@@ -14,30 +14,22 @@ mod delete;
 mod encryption;
 mod head;
 mod listing;
-mod object_lock;
 mod versioning;
 
 /// The operations on buckets, except for configurations that are about access.
-pub(crate) const TABLES: [&[Op<S3>]; 7] = [
-    create::OPS,
-    delete::OPS,
-    encryption::OPS,
-    head::OPS,
-    listing::OPS,
-    object_lock::OPS,
-    versioning::OPS,
-];
+pub(crate) const TABLES: [&[Op<S3>]; 6] =
+    [create::OPS, delete::OPS, encryption::OPS, head::OPS, listing::OPS, versioning::OPS];
 
 /// The input of operations that name a bucket and nothing else.
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "PascalCase")]
-struct BucketInput {
-    bucket: String,
+pub(crate) struct BucketInput {
+    pub bucket: String,
 }
 
 /// An output without members.
 #[derive(Debug, Serialize)]
-struct Empty {}
+pub(crate) struct Empty {}
 
 /// Whether a bucket may have this name.
 #[must_use]

@@ -27,6 +27,7 @@ mod event;
 mod form;
 pub mod lifecycle;
 mod list;
+mod lock;
 mod multipart;
 mod notification;
 mod object;
@@ -74,6 +75,7 @@ fn tables() -> Vec<&'static [Op<S3>]> {
     [
         bucket::TABLES.as_slice(),
         list::TABLES.as_slice(),
+        lock::TABLES.as_slice(),
         multipart::TABLES.as_slice(),
         object::TABLES.as_slice(),
         settings.as_slice(),

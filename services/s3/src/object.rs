@@ -4,7 +4,6 @@ use fogbank_core::{ApiError, Cx, Op, Result};
 use serde::Deserialize;
 
 use crate::S3;
-use crate::error::invalid_request;
 use crate::record::{BucketRecord, Meta, ObjectRecord};
 
 pub(crate) mod attributes;
@@ -99,30 +98,6 @@ fn without_chunked(encoding: &str) -> Option<String> {
         .filter(|e| !e.is_empty() && *e != "aws-chunked")
         .collect();
     (!kept.is_empty()).then(|| kept.join(","))
-}
-
-/// Object Lock members, which need a bucket with Object Lock.
-#[derive(Clone, Debug, Default, Deserialize)]
-pub(crate) struct LockInput {
-    #[serde(rename = "ObjectLockMode")]
-    mode: Option<String>,
-    #[serde(rename = "ObjectLockLegalHoldStatus")]
-    legal_hold: Option<String>,
-    #[serde(rename = "ObjectLockEventHold")]
-    event_hold: Option<String>,
-}
-
-impl LockInput {
-    /// No bucket here has Object Lock, and S3 refuses these members for such buckets.
-    ///
-    /// # Errors
-    /// `InvalidRequest` when one is given.
-    pub fn check(&self) -> Result<()> {
-        if self.mode.is_none() && self.legal_hold.is_none() && self.event_hold.is_none() {
-            return Ok(());
-        }
-        Err(invalid_request("Bucket is missing Object Lock Configuration"))
-    }
 }
 
 /// What a key may not be.

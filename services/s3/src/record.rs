@@ -39,6 +39,9 @@ pub struct BucketRecord {
     pub generation: u64,
     #[n(11)]
     pub object_lock: Option<bool>,
+    /// What new versions get when they ask for nothing.
+    #[n(12)]
+    pub lock_rule: Option<LockRule>,
 }
 fogbank_store::record!(BucketRecord, version = 1);
 
@@ -166,6 +169,8 @@ pub struct ObjectRecord {
     /// When a noncurrent version stopped being the current one: seconds since 1970.
     #[n(15)]
     pub noncurrent_since: Option<i64>,
+    #[n(16)]
+    pub lock: Option<Hold>,
 }
 fogbank_store::record!(ObjectRecord, version = 1);
 
@@ -190,6 +195,7 @@ impl ObjectRecord {
             acl: None,
             parts: None,
             noncurrent_since: None,
+            lock: None,
         }
     }
 }
@@ -295,6 +301,42 @@ pub enum Data {
     /// In several blobs, listed in `s3.manifest` under the version's sequence.
     #[n(3)]
     Parts,
+}
+
+/// The default retention of a bucket with Object Lock.
+#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
+pub struct LockRule {
+    #[n(0)]
+    pub mode: LockMode,
+    /// Either days or years.
+    #[n(1)]
+    pub days: Option<u32>,
+    #[n(2)]
+    pub years: Option<u32>,
+}
+
+/// What keeps a version from being deleted.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Encode, Decode)]
+pub struct Hold {
+    #[n(0)]
+    pub mode: Option<LockMode>,
+    /// The end of the retention: milliseconds since 1970.
+    #[n(1)]
+    pub until: i64,
+    /// A legal hold, if one was ever set.
+    #[n(2)]
+    pub legal: Option<bool>,
+}
+
+/// Who may end a retention early.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Encode, Decode)]
+pub enum LockMode {
+    /// Those who may `s3:BypassGovernanceRetention`.
+    #[n(0)]
+    Governance,
+    /// Nobody.
+    #[n(1)]
+    Compliance,
 }
 
 /// The headers that come back with the object.
@@ -405,6 +447,8 @@ pub struct UploadRecord {
     pub acl: Option<Acl>,
     #[n(11)]
     pub seq: u64,
+    #[n(12)]
+    pub lock: Option<Hold>,
 }
 fogbank_store::record!(UploadRecord, version = 1);
 

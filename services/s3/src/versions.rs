@@ -4,6 +4,7 @@ use fogbank_core::{Cx, Result};
 use fogbank_store::Range;
 
 use crate::error::{invalid_argument, no_such_key, no_such_version};
+use crate::lock::check_delete;
 use crate::record::{BucketRecord, ObjectRecord, Versioning};
 use crate::tables::{NULLS, OBJECTS, VERSIONS, object_key, version_key};
 use crate::write::{Deleted, Write};
@@ -105,7 +106,11 @@ impl S3 {
         if !target.as_ref().is_some_and(only) {
             return Ok(false);
         }
-        let done = delete(&mut w, version).await?;
+        if target.as_ref().is_some_and(|t| version.is_some() && check_delete(cx, t, false).is_err())
+        {
+            return Ok(false);
+        }
+        let done = delete(&mut w, version, false).await?;
         let bucket = w.bucket.clone();
         w.commit().await?;
         event::deleted(self, cx, &bucket, key, &done, version.is_some(), reason).await;
@@ -114,9 +119,13 @@ impl S3 {
 }
 
 /// The two ways to delete.
-pub(crate) async fn delete(w: &mut Write<'_>, version: Option<&str>) -> Result<Deleted> {
+pub(crate) async fn delete(
+    w: &mut Write<'_>,
+    version: Option<&str>,
+    bypass: bool,
+) -> Result<Deleted> {
     match version {
-        Some(v) => w.delete_version(v).await,
+        Some(v) => w.delete_version(v, bypass).await,
         None => w.delete().await,
     }
 }

@@ -12,6 +12,7 @@ use fogbank_store::{Key, Lock, Range, Tx};
 use crate::condition::WriteConditions;
 use crate::data::Fresh;
 use crate::error::no_such_bucket;
+use crate::lock::check_delete;
 use crate::record::{BucketRecord, Data, Manifest, ObjectRecord, Versioning};
 use crate::tables::{
     BLOBREFS, BUCKETS, GARBAGE, INLINE, MANIFESTS, NULLS, OBJECTS, VERSIONS, blob_key, bucket_key,
@@ -135,9 +136,11 @@ impl<'a> Write<'a> {
     }
 
     /// Deletes one version (`null` included) for good; the next older one comes forward.
-    pub async fn delete_version(&mut self, version: &str) -> Result<Deleted> {
+    /// `bypass`: although it is locked in governance mode.
+    pub async fn delete_version(&mut self, version: &str, bypass: bool) -> Result<Deleted> {
         let mut done = Deleted { version: Some(version.to_owned()), ..Deleted::default() };
         let Some(found) = self.find(version).await? else { return Ok(done) };
+        check_delete(self.cx, &found, bypass)?;
         done.marker = found.delete_marker;
         done.changed = true;
         let newest = match &self.current {

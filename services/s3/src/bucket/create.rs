@@ -53,9 +53,7 @@ async fn create_bucket(s3: &S3, cx: &Cx, input: CreateBucketInput) -> Result<Cre
     if input.bucket_namespace.as_deref().is_some_and(|n| n != "global") {
         return Err(cx.refuse_member("BucketNamespace"));
     }
-    if input.object_lock_enabled_for_bucket == Some(true) {
-        return Err(cx.refuse_member("ObjectLockEnabledForBucket"));
-    }
+    let lock = input.object_lock_enabled_for_bucket == Some(true);
     if !valid_name(&name) {
         return Err(invalid_name(&name));
     }
@@ -89,14 +87,15 @@ async fn create_bucket(s3: &S3, cx: &Cx, input: CreateBucketInput) -> Result<Cre
             owner: cx.account.clone(),
             region,
             created: cx.now.as_second(),
-            versioning: Versioning::Off,
+            versioning: if lock { Versioning::Enabled } else { Versioning::Off },
             ownership: Some(ownership),
             public_access_block: (!s3.acls_by_default).then_some(public_access::DEFAULT),
             has: Has { tags: !tags.is_empty(), ..Has::default() },
             acl,
             encryption: None,
             generation: seqid::next(cx.now, None),
-            object_lock: None,
+            object_lock: lock.then_some(true),
+            lock_rule: None,
         };
         if !tags.is_empty() {
             tx.put(&CONFIG, &config_key(&name, "tags"), &config::encode(&tags)?);

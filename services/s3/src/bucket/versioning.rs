@@ -67,6 +67,14 @@ async fn put_bucket_versioning(s3: &S3, cx: &Cx, input: PutBucketVersioningInput
         }
     };
     s3.edit_bucket(&input.bucket, |b| {
+        if b.object_lock == Some(true) && versioning != Versioning::Enabled {
+            return Err(ApiError::new(
+                "InvalidBucketState",
+                "An Object Lock configuration is present on this bucket, so the versioning state \
+                 cannot be changed.",
+            )
+            .status(409));
+        }
         b.versioning = versioning;
         Ok(())
     })

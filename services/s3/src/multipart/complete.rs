@@ -128,6 +128,7 @@ async fn complete_multipart_upload(
         sse: upload.sse.clone(),
         tags: upload.tags.clone(),
         acl: upload.acl.clone(),
+        lock: upload.lock.clone(),
         parts: u32::try_from(count).ok(),
         ..ObjectRecord::empty()
     };

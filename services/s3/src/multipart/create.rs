@@ -8,7 +8,8 @@ use super::Initiator;
 use crate::acl::{self, AclInput};
 use crate::authz::check;
 use crate::error::{invalid_request, no_such_bucket};
-use crate::object::{LockInput, MetaInput, check_key, storage_class};
+use crate::lock::LockInput;
+use crate::object::{MetaInput, check_key, storage_class};
 use crate::record::{Algorithm, ChecksumType, UploadRecord};
 use crate::sse::{self, CustomerKeyInput, SseInput, SseOutput};
 use crate::tables::{BUCKETS, UPLOADS, bucket_key, seq_key};
@@ -58,7 +59,6 @@ async fn create_multipart_upload(
     input: CreateMultipartUploadInput,
 ) -> Result<CreateMultipartUploadOutput> {
     check_key(&input.key)?;
-    input.lock.check()?;
     let algorithm =
         input.checksum_algorithm.as_deref().map(|a| Algorithm::parse(cx, a)).transpose()?;
     let kind = match (algorithm, input.checksum_type.as_deref()) {
@@ -98,6 +98,7 @@ async fn create_multipart_upload(
         tags: tags.unwrap_or_default(),
         acl,
         seq,
+        lock: input.lock.resolve(cx, &bucket)?,
     };
     tx.put(&UPLOADS, &seq_key(&input.bucket, &input.key, seq), &upload);
     tx.commit().await?;

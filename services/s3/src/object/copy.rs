@@ -11,10 +11,9 @@ use crate::condition::{ReadConditions, WriteConditions};
 use crate::copysource::CopySource;
 use crate::data::{Arrived, Fresh};
 use crate::error::{invalid_argument, invalid_request};
+use crate::lock::LockInput;
 use crate::object::get::time;
-use crate::object::{
-    LockInput, MetaInput, check_key, check_readable, quoted, storage_class, version_header,
-};
+use crate::object::{MetaInput, check_key, check_readable, quoted, storage_class, version_header};
 use crate::record::{Algorithm, BucketRecord, ChecksumType, Data, ObjectRecord};
 use crate::sse::{self, CustomerKeyInput, SseInput, SseOutput};
 use crate::tables::{BLOBREFS, OBJECTS, blob_key, object_key};
@@ -154,7 +153,6 @@ pub(crate) struct CopyResult {
 /// <https://docs.aws.amazon.com/AmazonS3/latest/API/API_CopyObject.html>
 async fn copy_object(s3: &S3, cx: &Cx, mut input: CopyObjectInput) -> Result<CopyObjectOutput> {
     check_key(&input.key)?;
-    input.lock.check()?;
     if input.annotation_directive.is_some() {
         return Err(cx.refuse_member("AnnotationDirective"));
     }
@@ -225,6 +223,7 @@ async fn copy_object(s3: &S3, cx: &Cx, mut input: CopyObjectInput) -> Result<Cop
             sse: sse::choose(cx, &w.bucket, &input.sse, &input.customer_key)?,
             tags: if replace_tags { tags.clone().unwrap_or_default() } else { from.tags.clone() },
             acl,
+            lock: input.lock.resolve(cx, &w.bucket)?,
             ..ObjectRecord::empty()
         };
         let record = w.put(record, &arrived.fresh, None).await?;

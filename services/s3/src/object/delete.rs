@@ -5,12 +5,12 @@ use serde::{Deserialize, Serialize};
 
 use crate::authz::{self, check};
 use crate::condition::matches;
-use crate::error::{invalid_argument, malformed_xml, no_such_key, precondition_failed};
+use crate::error::{malformed_xml, no_such_key, precondition_failed};
 use crate::object::check_key;
 use crate::record::{BucketRecord, ObjectRecord};
 use crate::versions::{check_version_id, delete};
 use crate::write::{Deleted, Write};
-use crate::{S3, event};
+use crate::{S3, event, lock};
 
 pub(crate) const OPS: &[Op<S3>] = ops![
     DeleteObject => delete_object [check],
@@ -43,14 +43,15 @@ async fn delete_object(s3: &S3, cx: &Cx, input: DeleteObjectInput) -> Result<Del
     if input.mfa.is_some() {
         return Err(cx.refuse_member("MFA"));
     }
-    check_bypass(input.bypass_governance_retention)?;
+    let bucket = s3.bucket(&input.bucket).await?;
+    let bypass = lock::bypass(cx, &bucket, &input.key, input.bypass_governance_retention).await?;
     let conditions = Conditions {
         etag: input.if_match,
         modified: input.if_match_last_modified_time,
         size: input.if_match_size,
     };
     let version = input.version_id.as_deref();
-    let done = delete_one(s3, cx, &input.bucket, &input.key, version, &conditions).await?;
+    let done = delete_one(s3, cx, &input.bucket, &input.key, version, &conditions, bypass).await?;
     Ok(DeleteObjectOutput { delete_marker: done.marker.then_some(true), version_id: done.version })
 }
 
@@ -117,15 +118,15 @@ async fn delete_objects(
     if input.mfa.is_some() {
         return Err(cx.refuse_member("MFA"));
     }
-    check_bypass(input.bypass_governance_retention)?;
     if input.delete.objects.is_empty() || input.delete.objects.len() > 1000 {
         return Err(malformed_xml());
     }
     let bucket = s3.bucket(&input.bucket).await?;
+    lock::check_bypass(&bucket, input.bypass_governance_retention)?;
     let quiet = input.delete.quiet.unwrap_or(false);
     let mut out = DeleteObjectsOutput { deleted: Vec::new(), errors: Vec::new() };
     for object in input.delete.objects {
-        match delete_listed(s3, cx, &bucket, &object).await {
+        match delete_listed(s3, cx, &bucket, &object, input.bypass_governance_retention).await {
             Ok(_) if quiet => {}
             Ok(done) => out.deleted.push(deleted_object(object, done)),
             Err(e) => out.errors.push(DeleteError {
@@ -144,16 +145,18 @@ async fn delete_listed(
     cx: &Cx,
     bucket: &BucketRecord,
     object: &Identifier,
+    bypass: Option<bool>,
 ) -> Result<Deleted> {
     check_key(&object.key)?;
     let version = object.version_id.as_deref();
+    let bypass = lock::bypass(cx, bucket, &object.key, bypass).await?;
     authz::delete(s3, cx, bucket, &object.key, version).await?;
     let conditions = Conditions {
         etag: object.etag.clone(),
         modified: object.last_modified_time,
         size: object.size,
     };
-    delete_one(s3, cx, &bucket.name, &object.key, version, &conditions).await
+    delete_one(s3, cx, &bucket.name, &object.key, version, &conditions, bypass).await
 }
 
 fn deleted_object(object: Identifier, done: Deleted) -> DeletedObject {
@@ -202,6 +205,7 @@ async fn delete_one(
     key: &str,
     version: Option<&str>,
     conditions: &Conditions,
+    bypass: bool,
 ) -> Result<Deleted> {
     if let Some(v) = version {
         check_version_id(v)?;
@@ -212,21 +216,9 @@ async fn delete_one(
         None => w.current.clone(),
     };
     conditions.check(key, target.as_ref())?;
-    let done = delete(&mut w, version).await?;
+    let done = delete(&mut w, version, bypass).await?;
     let bucket = w.bucket.clone();
     w.commit().await?;
     event::deleted(s3, cx, &bucket, key, &done, version.is_some(), "DeleteObject").await;
     Ok(done)
-}
-
-/// No bucket here has Object Lock, and S3 refuses to bypass what is not there.
-fn check_bypass(bypass: Option<bool>) -> Result<()> {
-    if bypass != Some(true) {
-        return Ok(());
-    }
-    Err(invalid_argument(
-        "x-amz-bypass-governance-retention",
-        "true",
-        "x-amz-bypass-governance-retention is only applicable to Object Lock enabled buckets.",
-    ))
 }

@@ -13,6 +13,7 @@ use crate::authz::{check, hide_missing};
 use crate::checksum::ChecksumOutput;
 use crate::condition::{ReadConditions, Verdict};
 use crate::error::{invalid_request, precondition_failed};
+use crate::lock::LockOutput;
 use crate::object::{check_readable, quoted, version_header};
 use crate::record::{BucketRecord, Checksum, ChecksumType, Data, ObjectRecord};
 use crate::sse::{CustomerKeyInput, SseOutput};
@@ -69,6 +70,8 @@ pub(crate) struct GetObjectOutput {
     tag_count: Option<usize>,
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     metadata: BTreeMap<String, String>,
+    #[serde(flatten)]
+    lock: LockOutput,
     #[serde(flatten)]
     checksum: ChecksumOutput,
     #[serde(flatten)]
@@ -221,6 +224,7 @@ fn describe(bucket: &BucketRecord, record: &ObjectRecord) -> GetObjectOutput {
         parts_count: None,
         tag_count: (!record.tags.is_empty()).then_some(record.tags.len()),
         metadata: meta.user.iter().cloned().collect(),
+        lock: LockOutput::from(record.lock.as_ref()),
         checksum: ChecksumOutput::default(),
         sse: SseOutput::from(&record.sse),
     }

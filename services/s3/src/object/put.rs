@@ -7,7 +7,9 @@ use crate::acl::{self, AclInput};
 use crate::authz::check;
 use crate::checksum::{ChecksumInput, ChecksumOutput, Expected};
 use crate::condition::WriteConditions;
-use crate::object::{LockInput, MetaInput, check_key, quoted, storage_class};
+use crate::error::invalid_request;
+use crate::lock::LockInput;
+use crate::object::{MetaInput, check_key, quoted, storage_class};
 use crate::record::ObjectRecord;
 use crate::sse::{self, CustomerKeyInput, SseInput, SseOutput};
 use crate::write::Write;
@@ -69,10 +71,15 @@ pub(crate) async fn put_object(s3: &S3, cx: &Cx, input: PutObjectInput) -> Resul
         .status(411));
     }
     check_key(&input.key)?;
-    input.lock.check()?;
     let conditions =
         WriteConditions::read(input.if_match.as_deref(), input.if_none_match.as_deref())?;
     let expected = Expected::read(cx, input.content_md5.as_deref(), &input.checksum)?;
+    if input.lock.is_given() && expected.is_empty() && cx.http.is_some() {
+        return Err(invalid_request(
+            "Content-MD5 OR x-amz-checksum- HTTP header is required for Put Object requests with \
+             Object Lock parameters",
+        ));
+    }
     let storage_class = storage_class(input.storage_class.as_deref())?;
     let tags = input.tagging.as_deref().map(tagset::from_header).transpose()?;
     let meta = input.meta.into_meta()?;
@@ -93,6 +100,7 @@ pub(crate) async fn put_object(s3: &S3, cx: &Cx, input: PutObjectInput) -> Resul
         sse: sse::choose(cx, &w.bucket, &input.sse, &input.customer_key)?,
         tags: tags.unwrap_or_default(),
         acl,
+        lock: input.lock.resolve(cx, &w.bucket)?,
         ..ObjectRecord::empty()
     };
     let record = w.put(record, &arrived.fresh, None).await?;
