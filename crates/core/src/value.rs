@@ -242,6 +242,30 @@ mod tests {
         assert_eq!(from_value::<Sample>(v).unwrap(), s);
     }
 
+    #[derive(Deserialize)]
+    #[serde(rename_all = "PascalCase")]
+    struct Outer {
+        name: String,
+        #[serde(flatten)]
+        inner: Inner,
+    }
+
+    #[derive(Deserialize)]
+    #[serde(rename_all = "PascalCase")]
+    struct Inner {
+        when: Option<Time>,
+    }
+
+    #[test]
+    fn times_pass_through_buffers_and_unnamed_members() {
+        let now = Timestamp::from_second(5).unwrap();
+        let v = map! {"Name" => "n", "When" => Value::Time(now), "Other" => Value::Time(now)};
+        let outer: Outer = from_value(v.clone()).unwrap();
+        assert_eq!((outer.name.as_str(), outer.inner.when), ("n", Some(Time(now))));
+        let inner: Inner = from_value(v).unwrap();
+        assert_eq!(inner.when, Some(Time(now)));
+    }
+
     #[test]
     fn a_value_is_its_own_typed_form() {
         let v = map! {"A" => true, "B" => vec![Value::Int(1)], "T" => Value::Time(Timestamp::UNIX_EPOCH)};

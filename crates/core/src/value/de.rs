@@ -82,7 +82,7 @@ impl<'de> de::Deserializer<'de> for De {
             Value::Str(Str::Borrowed(s)) => v.visit_borrowed_str(s),
             Value::Str(Str::Owned(s)) => v.visit_string(s),
             Value::Blob(b) => v.visit_byte_buf(b.into()),
-            Value::Time(_) => v.visit_newtype_struct(self),
+            Value::Time(t) => v.visit_newtype_struct(Microseconds(t.as_microsecond())),
             Value::List(l) => v.visit_seq(Seq(l.into_iter())),
             Value::Map(m) => v.visit_map(Entries { it: m.into_iter(), value: None }),
         }
@@ -126,6 +126,24 @@ impl<'de> de::Deserializer<'de> for De {
     forward_to_deserialize_any! {
         bool i8 i16 i32 i64 i128 u8 u16 u32 u64 u128 f32 f64 char str string bytes byte_buf unit
         unit_struct seq tuple tuple_struct map struct identifier ignored_any
+    }
+}
+
+/// The inside of a time, which is no time again: whoever takes it as it comes (serde's own buffers,
+/// a member that a struct does not name) would otherwise never reach the end.
+struct Microseconds(i64);
+
+impl<'de> de::Deserializer<'de> for Microseconds {
+    type Error = Error;
+
+    fn deserialize_any<V: Visitor<'de>>(self, v: V) -> Result<V::Value, Error> {
+        v.visit_i64(self.0)
+    }
+
+    forward_to_deserialize_any! {
+        bool i8 i16 i32 i64 i128 u8 u16 u32 u64 u128 f32 f64 char str string bytes byte_buf unit
+        unit_struct seq tuple tuple_struct map struct identifier ignored_any option enum
+        newtype_struct
     }
 }
 
