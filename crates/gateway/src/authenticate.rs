@@ -58,7 +58,12 @@ impl Gateway {
             self.identities.credential(access_key, signed.token.as_deref()).await?.ok_or_else(
                 || {
                     let access_key = access_key.to_owned();
-                    Error::UnknownKey { access_key }.api(dialect)
+                    // A temporary key is known by its token: if there is one, that is what is wrong.
+                    match &signed.token {
+                        Some(token) => Error::Token { token: token.to_string() },
+                        None => Error::UnknownKey { access_key },
+                    }
+                    .api(dialect)
                 },
             )?;
         let terms = Terms { dialect, secret: &credential.secret, payload, now: clock::real_now() };
