@@ -10,6 +10,8 @@
 mod cbor;
 mod error;
 mod form;
+#[cfg(any(test, feature = "fuzzing"))]
+pub mod fuzz;
 mod json;
 pub mod multipart;
 mod reply;

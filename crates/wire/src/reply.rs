@@ -269,6 +269,9 @@ pub fn finish(status: u16, headers: HeaderMap, body: Body) -> Response<Body> {
     if bodiless {
         *r.body_mut() = Body::Empty;
         r.headers_mut().remove(CONTENT_LENGTH);
+        if status == 204 {
+            r.headers_mut().remove(CONTENT_TYPE);
+        }
     }
     r
 }

@@ -7,6 +7,9 @@ use http::HeaderMap;
 
 use super::*;
 
+mod mutations;
+mod properties;
+
 struct R(&'static str, &'static str, &'static str, HeaderMap, Bytes);
 
 fn request(
