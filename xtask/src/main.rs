@@ -9,6 +9,7 @@ use clap::{Parser, Subcommand};
 mod bench;
 mod compat;
 mod crash;
+mod fuzz;
 mod models;
 mod shell;
 mod test;
@@ -33,6 +34,8 @@ enum Chore {
     Bench(bench::Args),
     /// kill -9 under load, restart, read back every acknowledged write
     Crash(crash::Args),
+    /// Feed the parsers that read the network what nobody would send
+    Fuzz(fuzz::Args),
     /// Make models/*.model from a botocore wheel
     Models(models::Args),
 }
@@ -45,6 +48,7 @@ fn main() -> Result<ExitCode> {
         Chore::Compat(args) => compat::run(&args),
         Chore::Bench(args) => bench::run(&args),
         Chore::Crash(args) => crash::run(&args),
+        Chore::Fuzz(args) => fuzz::run(&args),
         Chore::Models(args) => models::run(&args).map(|()| ExitCode::SUCCESS),
     }
 }

@@ -68,6 +68,16 @@ pub fn watch(command: &mut Command, mut see: impl FnMut(&str)) -> Result<bool> {
     Ok(child.wait()?.success())
 }
 
+/// The target triple of this machine.
+///
+/// # Errors
+/// When rustc cannot be asked.
+pub fn host() -> Result<String> {
+    let version = output(Command::new("rustc").arg("-vV"))?;
+    let host = version.lines().find_map(|l| l.strip_prefix("host: "));
+    Ok(host.context("rustc names no host")?.to_owned())
+}
+
 fn name(command: &Command) -> String {
     Path::new(command.get_program())
         .file_name()

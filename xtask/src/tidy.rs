@@ -42,11 +42,9 @@ pub fn run() -> Result<ExitCode> {
 
 /// The workspace and all its dependencies, as built for this machine.
 fn metadata() -> Result<Metadata> {
-    let version = shell::output(Command::new("rustc").arg("-vV"))?;
-    let host = version.lines().find_map(|l| l.strip_prefix("host: ")).unwrap_or_default();
     let mut command = MetadataCommand::new();
     command.features(CargoOpt::AllFeatures);
-    command.other_options(vec!["--filter-platform".into(), host.into()]);
+    command.other_options(vec!["--filter-platform".into(), shell::host()?]);
     Ok(command.exec()?)
 }
 
