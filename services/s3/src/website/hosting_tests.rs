@@ -54,16 +54,16 @@ async fn documents_folders_and_errors() {
     assert_eq!((status, head.headers()["location"].as_bytes()), (302, &b"/docs/"[..]));
 
     let (status, page, _) = get(&site, "/none").await;
-    assert_eq!(status, 403, "without s3:ListBucket nobody learns that it is missing");
+    assert_eq!(status, 404, "at a website, who may read learns that it is missing");
     assert!(page.contains("Retrieve a Custom Error Document"), "{page}");
     w.put("error.html", "sorry").await;
     let (status, page, head) = get(&site, "/none").await;
-    assert_eq!((status, page.as_str()), (403, "sorry"));
-    assert_eq!(head.headers()["x-amz-error-code"], "AccessDenied");
-    let list = r#"{"Effect":"Allow","Principal":"*","Action":"s3:ListBucket","Resource":"arn:aws:s3:::bkt"}"#;
-    w.policy(&format!("{READ},{list}")).await.unwrap();
-    let (status, page, _) = get(&site, "/none").await;
     assert_eq!((status, page.as_str()), (404, "sorry"));
+    assert_eq!(head.headers()["x-amz-error-code"], "NoSuchKey");
+    let deny = r#"{"Effect":"Deny","Principal":"*","Action":"s3:GetObject","Resource":"arn:aws:s3:::bkt/none"}"#;
+    w.policy(&format!("{READ},{deny}")).await.unwrap();
+    let (status, page, _) = get(&site, "/none").await;
+    assert_eq!((status, page.as_str()), (403, "sorry"), "who may not read does not");
 }
 
 #[tokio::test]
@@ -92,7 +92,7 @@ async fn redirects() {
         "Redirect" => map! {"ReplaceKeyPrefixWith" => "docs/"},
     };
     let missing = map! {
-        "Condition" => map! {"HttpErrorCodeReturnedEquals" => "403"},
+        "Condition" => map! {"HttpErrorCodeReturnedEquals" => "404"},
         "Redirect" => map! {"HostName" => "example.com", "HttpRedirectCode" => "307"},
     };
     let (w, site) = site(vec![("RoutingRules".into(), vec![rule, missing].into())]).await;

@@ -20,7 +20,7 @@ use crate::S3;
 use crate::authz;
 use crate::config;
 use crate::cors::Cors;
-use crate::error::not_configured;
+use crate::error::{no_such_key, not_configured};
 use crate::object::get::get_object;
 use crate::record::BucketRecord;
 
@@ -205,7 +205,7 @@ impl Get<'_> {
         };
         let status = answer::status_of(&error);
         if !is_folder && matches!(status, StatusCode::NOT_FOUND | StatusCode::FORBIDDEN) {
-            // Without s3:ListBucket, a key that does not exist is answered with 403 as well.
+            // A key that nobody may read is answered with 403, whether or not it exists.
             if self.exists(&format!("{key}/{index}")).await {
                 return redirect(&Location { status: 302, url: folder(key) });
             }
@@ -245,7 +245,10 @@ impl Get<'_> {
         for check in authz::check(self.s3, &self.cx, &input).await? {
             self.cx.authorize(check).await?;
         }
-        get_object(self.s3, &self.cx, from_value(input)?).await
+        let reply = get_object(self.s3, &self.cx, from_value(input)?).await;
+        // Who may read a key learns here that it does not exist, whether or not they may list:
+        // <https://docs.aws.amazon.com/AmazonS3/latest/userguide/WebsiteAccessPermissionsReqd.html>
+        reply.map_err(|e| if e.code() == "AccessDenied" { no_such_key(key) } else { e })
     }
 
     async fn exists(&self, key: &str) -> bool {
