@@ -31,7 +31,7 @@ struct Service {
 /// # Errors
 /// When the binary cannot be built or its list not read.
 pub fn run(args: &Args) -> Result<ExitCode> {
-    let list = ["run", "--quiet", "-p", "fogbank", "--", "operations", "--json"];
+    let list = ["run", "--quiet", "-p", "fogbank", "--", "operations"];
     let json = shell::output(shell::cargo().args(list))?;
     let text = page(&services(&json)?)?;
     if !args.check {
@@ -47,7 +47,7 @@ pub fn run(args: &Args) -> Result<ExitCode> {
 
 /// Reads `[{"service": "s3", "operations": [{"name": …, "implemented": true}, …]}, …]`.
 fn services(json: &str) -> Result<Vec<Service>> {
-    let list: Vec<Value> = serde_json::from_str(json).context("fogbank operations --json")?;
+    let list: Vec<Value> = serde_json::from_str(json).context("fogbank operations")?;
     list.iter()
         .map(|s| {
             let id = s["service"].as_str().context("service")?.to_owned();

@@ -53,6 +53,9 @@ pub enum Command {
         /// The shell to complete for
         shell: clap_complete::Shell,
     },
+    /// Lists every operation the models know as JSON, and whether it is implemented; for COMPAT.md.
+    #[command(hide = true)]
+    Operations,
     /// Enters the namespaces of `fogbank shell`; not for typing.
     #[command(name = "__enter", hide = true)]
     Enter(Enter),

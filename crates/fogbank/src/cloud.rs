@@ -15,7 +15,7 @@ use crate::cli::{Durability, Iam, Place, Up};
 pub mod data;
 mod error;
 mod root;
-mod services;
+pub mod services;
 
 pub use error::Error;
 use root::Root;

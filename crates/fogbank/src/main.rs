@@ -11,6 +11,8 @@ mod cloud;
 mod doctor;
 mod env;
 mod instance;
+mod operations;
+mod run;
 mod shell;
 mod status;
 mod up;
@@ -41,9 +43,8 @@ fn run(command: Command) -> anyhow::Result<ExitCode> {
         Command::Up(a) => return up::up(&a),
         Command::Status(a) => return status::status(&a),
         Command::Doctor(a) => return doctor::doctor(&a),
-        Command::Run(_) => {
-            anyhow::bail!("This command is not in this build.")
-        }
+        Command::Run(a) => return run::run(&a),
+        Command::Operations => operations::operations()?,
     }
     Ok(ExitCode::SUCCESS)
 }

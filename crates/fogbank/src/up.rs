@@ -17,24 +17,43 @@ pub fn up(args: &Up) -> anyhow::Result<ExitCode> {
     cloud::raise_file_limit();
     let settings = cloud::Settings::from(args);
     cloud::runtime()?.block_on(async {
-        let mut ends = [signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?];
+        let mut ends = Ends::listen()?;
         let running = cloud::start(&settings).await?;
         running.introduce();
         crate::output(&format!("ready {}\n", running.endpoint()))
             .context("cannot say that the cloud is ready")?;
-        first(&mut ends).await;
+        ends.next().await;
         tokio::select! {
             () = running.stop() => Ok(ExitCode::SUCCESS),
             // Whoever asks twice does not want to wait for requests in flight.
-            () = first(&mut ends) => Ok(ExitCode::from(130)),
+            () = ends.next() => Ok(ExitCode::from(130)),
         }
     })
 }
 
-async fn first(ends: &mut [Signal; 2]) {
-    let [interrupt, terminate] = ends;
-    tokio::select! {
-        _ = interrupt.recv() => {}
-        _ = terminate.recv() => {}
+/// The signals that end a cloud.
+pub struct Ends {
+    interrupt: Signal,
+    terminate: Signal,
+}
+
+impl Ends {
+    /// From now on they do not end the process by themselves.
+    ///
+    /// # Errors
+    /// When the system takes no handler.
+    pub fn listen() -> std::io::Result<Self> {
+        Ok(Ends {
+            interrupt: signal(SignalKind::interrupt())?,
+            terminate: signal(SignalKind::terminate())?,
+        })
+    }
+
+    /// Waits for one.
+    pub async fn next(&mut self) {
+        tokio::select! {
+            _ = self.interrupt.recv() => {}
+            _ = self.terminate.recv() => {}
+        }
     }
 }
