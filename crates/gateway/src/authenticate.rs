@@ -6,7 +6,7 @@ use fogbank_core::{ApiError, Credential, Principal, Result, Str, clock};
 use fogbank_sigv4::key::SigningKey;
 use fogbank_sigv4::{Dialect, Error, Head, Signed, Terms};
 
-use crate::Gateway;
+use crate::{Gateway, browser};
 
 /// Where requests act that name no region.
 const REGION: &str = "us-east-1";
@@ -66,7 +66,13 @@ impl Gateway {
                     .api(dialect)
                 },
             )?;
+        browser::check(head.headers, &credential)?;
         let terms = Terms { dialect, secret: &credential.secret, payload, now: clock::real_now() };
+        if !is_region(signed.scope.region()) {
+            let given = signed.scope.region().to_owned();
+            let region = Error::Region { place: signed.place, given, expected: REGION.into() };
+            return Err(region.api(dialect));
+        }
         let key = signed.verify(head, &terms, &self.keys).map_err(|e| e.api(dialect))?;
         self.session(signed, &credential).map_err(|e| e.api(dialect))?;
         let scope = &signed.scope;
@@ -83,6 +89,13 @@ impl Gateway {
 /// The refusal of a request without a signature that needs one.
 pub fn missing(dialect: Dialect) -> ApiError {
     Error::Missing.api(dialect)
+}
+
+/// Whether a text may stand for a region: it becomes part of ARNs.
+fn is_region(name: &str) -> bool {
+    name == "*"
+        || name.len() <= 32
+            && name.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-')
 }
 
 /// A region's name without an allocation for the usual ones. `aws-global` and the like, which some

@@ -11,12 +11,12 @@ use fogbank_sigv4::{Dialect, Error};
 use fogbank_wire::multipart;
 use futures_util::stream;
 use http::request::Parts;
-use http::{Method, Response, header};
+use http::{HeaderMap, Method, Response, header};
 
 use crate::authenticate::Caller;
 use crate::pipeline::{Trace, unimplemented};
 use crate::understand::{Arrived, Content};
-use crate::{Gateway, incoming};
+use crate::{Gateway, browser, incoming};
 
 /// The operation as the journal and the handlers know it; the models have none.
 const OPERATION: &str = "PostObject";
@@ -55,7 +55,7 @@ impl Gateway {
         let caller = match PostAuth::parse(&form.fields)? {
             None => self.anonymous(&arrived),
             Some(auth) => {
-                let caller = self.signer(&auth).await?;
+                let caller = self.signer(&auth, &arrived.parts.headers).await?;
                 let policy = PostPolicy::parse(auth.policy())?;
                 policy.check(&form.fields, bucket, fogbank_core::clock::real_now())?;
                 form.length = policy.length_range();
@@ -69,7 +69,7 @@ impl Gateway {
     }
 
     /// Who signed a form.
-    async fn signer(&self, auth: &PostAuth<'_>) -> Result<Caller> {
+    async fn signer(&self, auth: &PostAuth<'_>, headers: &HeaderMap) -> Result<Caller> {
         let access_key = auth.access_key();
         let unknown = || Error::UnknownKey { access_key: access_key.to_owned() };
         let credential = self
@@ -77,6 +77,7 @@ impl Gateway {
             .credential(access_key, auth.token)
             .await?
             .ok_or_else(|| unknown().api(Dialect::S3))?;
+        browser::check(headers, &credential)?;
         auth.verify(&credential.secret, &self.keys)?;
         let token = || auth.token.unwrap_or_default().to_owned();
         if credential.session_token.as_deref() != auth.token {

@@ -25,6 +25,7 @@ use hyper::body::Incoming;
 
 mod authenticate;
 mod authorise;
+mod browser;
 pub mod ca;
 mod cloud;
 mod form;

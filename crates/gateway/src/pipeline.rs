@@ -17,7 +17,7 @@ use crate::authenticate::Caller;
 use crate::authorise::dialect;
 use crate::understand::{Arrived, Content, Ready, wire_request};
 use crate::which::{self, Which};
-use crate::{Entry, Gateway, Mode, form, incoming, limits, names};
+use crate::{Entry, Gateway, Mode, browser, form, incoming, limits, names};
 
 /// The service of requests that name a bucket in their host.
 const S3: &str = "s3";
@@ -56,7 +56,11 @@ impl Gateway {
             let body = incoming::stream(body, Default::default());
             return plane.serve(http::Request::from_parts(parts, body), peer).await;
         }
+        // A preflight says nothing of the service; at the root it is never for a bucket.
         let place = which::host(&name);
+        if parts.method == Method::OPTIONS && parts.uri.path() == "/" && place.bucket().is_none() {
+            return browser::preflight(&parts.headers);
+        }
         let (model, content) = match self.which(&parts, &place, body).await {
             Ok(found) => found,
             Err(e) => return self.nowhere(&parts, &e),
@@ -118,6 +122,9 @@ impl Gateway {
                 wire::encode_error(model, operation, protocol, &e, &trace.request_id)
             }
         };
+        if crosses && !self.edges.contains_key(model.id) {
+            browser::decorate(response.headers_mut());
+        }
         if let Some(cx) = &trace.cx {
             if let Some(edge) = self.edges.get(model.id).filter(|_| crosses) {
                 edge.decorate(cx, uri.path(), response.headers_mut()).await;
@@ -150,9 +157,10 @@ impl Gateway {
         mut arrived: Arrived,
         trace: &mut Trace,
     ) -> Result<Response<Body>> {
-        if let Some(edge) = self.edges.get(model.id)
-            && arrived.parts.method == Method::OPTIONS
-        {
+        if arrived.parts.method == Method::OPTIONS {
+            let Some(edge) = self.edges.get(model.id) else {
+                return Ok(browser::preflight(&arrived.parts.headers));
+            };
             let caller = self.anonymous(&arrived);
             let cx =
                 trace.cx.insert(self.cx(model.id, "", &mut arrived, caller, &trace.request_id));

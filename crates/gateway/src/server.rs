@@ -77,12 +77,18 @@ async fn connection(
     gateway: Arc<Gateway>,
     stream: TcpStream,
     address: SocketAddr,
-    stop: watch::Receiver<bool>,
+    mut stop: watch::Receiver<bool>,
     _slot: OwnedSemaphorePermit,
 ) {
     let _ = stream.set_nodelay(true);
     let mut first = [0];
-    let Ok(Ok(1)) = timeout(HEAD, stream.peek(&mut first)).await else { return };
+    tokio::select! {
+        peeked = timeout(HEAD, stream.peek(&mut first)) => match peeked {
+            Ok(Ok(1)) => {}
+            _ => return,
+        },
+        _ = stop.wait_for(|stop| *stop) => return,
+    }
     if first[0] != TLS_HANDSHAKE {
         return http(gateway, TokioIo::new(stream), Peer { address, tls: false }, stop).await;
     }
