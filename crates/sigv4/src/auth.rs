@@ -5,6 +5,7 @@
 use std::borrow::Cow;
 
 use http::HeaderValue;
+use jiff::Timestamp;
 
 use crate::date::Date;
 use crate::encode::decode_query;
@@ -29,6 +30,16 @@ pub struct Signed<'a> {
     pub place: Place,
     /// Seconds for which a presigned URL lives; 0 in a header.
     pub expires: u32,
+    pub version: Version,
+}
+
+/// Which signature it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Version {
+    /// HMAC-SHA1, which S3 alone still takes. It has no scope: day, region and service are filled
+    /// in, the region with the empty text. In a presigned URL the date is when it ends.
+    V2,
+    V4,
 }
 
 /// `KEY/20150830/us-east-1/s3/aws4_request`, split.
@@ -65,6 +76,13 @@ impl Scope<'_> {
 
     fn part(&self, n: usize) -> &str {
         &self.text[self.slashes[n] + 1..self.slashes[n + 1]]
+    }
+
+    /// What stands for the scope of a signature that has none.
+    fn version2(access_key: &str, date: Date) -> Scope<'static> {
+        let text = format!("{access_key}/{}//s3/aws4_request", date.day());
+        let a = access_key.len();
+        Scope { text: Cow::Owned(text), slashes: [a, a + 9, a + 10, a + 13] }
     }
 
     /// Splits a credential into its five parts and checks the scope's form.
@@ -147,7 +165,7 @@ fn from_header<'a>(head: &Head<'a>, header: &'a HeaderValue) -> Result<Signed<'a
         header.split_once(|c: char| c.is_ascii_whitespace()).unwrap_or((header, ""));
     match scheme {
         ALGORITHM => {}
-        "AWS" => return Err(Error::Version2),
+        "AWS" => return version2(head, rest),
         "AWS4-ECDSA-P256-SHA256" => return Err(Error::Version4a),
         _ => return Err(Error::Scheme { authorization: whole() }),
     }
@@ -192,6 +210,31 @@ fn from_header<'a>(head: &Head<'a>, header: &'a HeaderValue) -> Result<Signed<'a
         token: head.header("x-amz-security-token").map(Cow::Borrowed),
         place,
         expires: 0,
+        version: Version::V4,
+    })
+}
+
+/// `AWS KEY:SIGNATURE`
+fn version2<'a>(head: &Head<'a>, rest: &'a str) -> Result<Signed<'a>, Error> {
+    let Some((key, signature)) = rest.trim_ascii().split_once(':') else {
+        return Err(Error::Scheme { authorization: format!("AWS {rest}") });
+    };
+    let given = head.header("x-amz-date").or_else(|| head.header("date"));
+    let Some(given) = given else {
+        return Err(Error::NoDate { authorization: format!("AWS {rest}") });
+    };
+    let place = Place::Header;
+    let date =
+        Date::parse_http(given).ok_or_else(|| Error::BadDate { place, given: given.to_owned() })?;
+    Ok(Signed {
+        scope: Scope::version2(key, date),
+        signed_headers: Cow::Borrowed(""),
+        signature: Cow::Borrowed(signature),
+        date,
+        token: head.header("x-amz-security-token").map(Cow::Borrowed),
+        place,
+        expires: 0,
+        version: Version::V2,
     })
 }
 
@@ -205,7 +248,16 @@ struct QueryAuth<'a> {
     signed_headers: Option<&'a str>,
     signature: Option<&'a str>,
     token: Option<&'a str>,
-    version2: bool,
+    old: OldQuery<'a>,
+}
+
+/// The parameters of Signature Version 2.
+#[derive(Default)]
+struct OldQuery<'a> {
+    access_key: Option<&'a str>,
+    signature: Option<&'a str>,
+    expires: Option<&'a str>,
+    token: Option<&'a str>,
 }
 
 impl<'a> QueryAuth<'a> {
@@ -215,7 +267,6 @@ impl<'a> QueryAuth<'a> {
             return None;
         }
         let mut q = QueryAuth::default();
-        let (mut key, mut old) = (false, false);
         for pair in query.split('&') {
             let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
             match name {
@@ -226,20 +277,21 @@ impl<'a> QueryAuth<'a> {
                 "X-Amz-SignedHeaders" => q.signed_headers = Some(value),
                 "X-Amz-Signature" => q.signature = Some(value),
                 "X-Amz-Security-Token" => q.token = Some(value),
-                "AWSAccessKeyId" => key = true,
-                "Signature" => old = true,
+                "AWSAccessKeyId" => q.old.access_key = Some(value),
+                "Signature" => q.old.signature = Some(value),
+                "Expires" => q.old.expires = Some(value),
+                "x-amz-security-token" => q.old.token = Some(value),
                 _ => {}
             }
         }
-        q.version2 = key && old;
-        let any = q.algorithm.is_some() || q.credential.is_some() || q.signature.is_some();
-        (any || q.version2).then_some(q)
+        let new = q.algorithm.is_some() || q.credential.is_some() || q.signature.is_some();
+        (new || q.old.access_key.is_some()).then_some(q)
     }
 
     fn parse(self) -> Result<Signed<'a>, Error> {
         let place = Place::Query;
         match self.algorithm {
-            None if self.version2 => return Err(Error::Version2),
+            None if self.old.access_key.is_some() => return self.old.parse(),
             Some("AWS4-ECDSA-P256-SHA256") => return Err(Error::Version4a),
             Some(ALGORITHM) | None => {}
             Some(_) => return Err(Error::Algorithm),
@@ -283,6 +335,28 @@ impl<'a> QueryAuth<'a> {
             token: self.token.map(decode_query),
             place,
             expires,
+            version: Version::V4,
+        })
+    }
+}
+
+impl<'a> OldQuery<'a> {
+    fn parse(self) -> Result<Signed<'a>, Error> {
+        let OldQuery { access_key: Some(key), signature: Some(signature), .. } = self else {
+            return Err(Error::Version2Query);
+        };
+        let ends = self.expires.ok_or(Error::Version2Query)?.parse().ok();
+        let ends = ends.and_then(|s| Timestamp::from_second(s).ok()).ok_or(Error::Version2Query)?;
+        let date = Date::new(ends);
+        Ok(Signed {
+            scope: Scope::version2(&decode_query(key), date),
+            signed_headers: Cow::Borrowed(""),
+            signature: decode_query(signature),
+            date,
+            token: self.token.map(decode_query),
+            place: Place::Query,
+            expires: 0,
+            version: Version::V2,
         })
     }
 }

@@ -27,8 +27,10 @@ pub enum Error {
     Mixed { authorization: String },
     /// An `Authorization` header of some other scheme.
     Scheme { authorization: String },
-    /// Signature Version 2, which AWS no longer takes.
+    /// Signature Version 2 outside S3, where AWS no longer takes it.
     Version2,
+    /// A URL presigned with Signature Version 2 that lacks a parameter.
+    Version2Query,
     /// Signature Version 4A, which fogbank does not implement.
     Version4a,
     /// The query names some algorithm we have never heard of.

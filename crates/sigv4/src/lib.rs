@@ -21,6 +21,7 @@ pub mod payload;
 pub mod post;
 pub mod sign;
 pub mod stream;
+mod v2;
 pub mod verify;
 
 pub use auth::{Scope, Signed, parse};

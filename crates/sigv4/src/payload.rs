@@ -7,7 +7,7 @@ use std::borrow::Cow;
 use fogbank_core::ApiError;
 use sha2::{Digest, Sha256};
 
-use crate::auth::Signed;
+use crate::auth::{Signed, Version};
 use crate::canonical::sha256_hex;
 use crate::encode::decode_query;
 use crate::error::{Error, Place};
@@ -53,16 +53,18 @@ impl<'a> Payload<'a> {
             None => None,
         };
         let Some(text) = text else {
-            let header = place == Some(Place::Header);
+            let header =
+                signed.is_some_and(|s| (s.place, s.version) == (Place::Header, Version::V4));
             return if header { Err(Error::NoContentHash) } else { Ok(Payload::Unsigned) };
         };
+        let chains = signed.is_some_and(|s| s.version == Version::V4);
         let chunked = |signed, trailer| Ok(Payload::Chunked(Chunked { signed, trailer }));
         match &*text {
             UNSIGNED => Ok(Payload::Unsigned),
             "STREAMING-UNSIGNED-PAYLOAD-TRAILER" => chunked(false, true),
             // A signed chunk chains to the signature of the head: without one it means nothing.
-            "STREAMING-AWS4-HMAC-SHA256-PAYLOAD" if signed.is_some() => chunked(true, false),
-            "STREAMING-AWS4-HMAC-SHA256-PAYLOAD-TRAILER" if signed.is_some() => chunked(true, true),
+            "STREAMING-AWS4-HMAC-SHA256-PAYLOAD" if chains => chunked(true, false),
+            "STREAMING-AWS4-HMAC-SHA256-PAYLOAD-TRAILER" if chains => chunked(true, true),
             "STREAMING-AWS4-ECDSA-P256-SHA256-PAYLOAD"
             | "STREAMING-AWS4-ECDSA-P256-SHA256-PAYLOAD-TRAILER" => Err(Error::Version4a),
             t if t.len() == 64 && t.bytes().all(|b| b.is_ascii_hexdigit()) => {

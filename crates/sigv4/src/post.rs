@@ -9,14 +9,13 @@
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use fogbank_core::ApiError;
-use hmac::{Hmac, KeyInit, Mac};
 use jiff::Timestamp;
-use sha1::Sha1;
 
 use crate::auth::{ALGORITHM, Scope};
 use crate::date::Date;
 use crate::error::{Dialect, Error, Mismatch, Place};
 use crate::key::Keys;
+use crate::v2;
 
 mod policy;
 
@@ -114,7 +113,7 @@ impl<'a> PostAuth<'a> {
             Form::Version4 { scope } => keys
                 .get(secret, scope.date(), scope.region(), scope.service())
                 .check(self.policy.as_bytes(), self.signature),
-            Form::Version2 => sha1_matches(secret, self.policy, self.signature),
+            Form::Version2 => v2::matches(secret, self.policy, self.signature),
         };
         if good {
             return Ok(());
@@ -158,13 +157,6 @@ pub fn sign(
     ]
     .map(|(n, v)| (n.to_owned(), v))
     .into()
-}
-
-fn sha1_matches(secret: &str, policy: &str, signature: &str) -> bool {
-    let Ok(given) = STANDARD.decode(signature) else { return false };
-    let Ok(mut mac) = Hmac::<Sha1>::new_from_slice(secret.as_bytes()) else { return false };
-    mac.update(policy.as_bytes());
-    mac.verify_slice(&given).is_ok()
 }
 
 fn missing(name: &'static str) -> ApiError {

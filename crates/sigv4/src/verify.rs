@@ -2,11 +2,12 @@
 
 use jiff::Timestamp;
 
-use crate::auth::Signed;
+use crate::auth::{Signed, Version};
 use crate::canonical::{self, Form, PathStyle};
 use crate::error::{Dialect, Error, Mismatch, Place};
 use crate::head::Head;
 use crate::key::{Keys, SigningKey};
+use crate::v2;
 
 /// A request's date may be this many seconds from now.
 const MAX_SKEW: i64 = 900;
@@ -35,12 +36,18 @@ impl Signed<'_> {
         terms: &Terms<'_>,
         keys: &Keys,
     ) -> Result<SigningKey, Error> {
+        if self.version == Version::V2 && terms.dialect != Dialect::S3 {
+            return Err(Error::Version2);
+        }
         self.check_time(terms.dialect, terms.now)?;
-        self.check_headers(head, terms.dialect)?;
         let style =
             if terms.dialect == Dialect::S3 { PathStyle::S3 } else { PathStyle::Normalized };
         let scope = &self.scope;
         let key = keys.get(terms.secret, scope.date(), scope.region(), scope.service());
+        if self.version == Version::V2 {
+            return v2::verify(head, self, terms.secret).map(|()| key);
+        }
+        self.check_headers(head, terms.dialect)?;
         self.matches(head, terms, style, &key).map(|()| key)
     }
 
@@ -72,6 +79,9 @@ impl Signed<'_> {
         let (date, expires) = (self.date, self.expires);
         if self.place == Place::Header {
             return if age.abs() > MAX_SKEW { Err(Error::Skewed { date, now }) } else { Ok(()) };
+        }
+        if self.version == Version::V2 {
+            return if age > 0 { Err(Error::Expired { date, expires, now }) } else { Ok(()) };
         }
         // Other services give a URL 15 minutes even when it asks for less: the tokens that kubectl
         // sends to EKS ask for one minute and are used for fourteen.

@@ -337,7 +337,7 @@ fn each_family_has_its_own_codes() {
                 r.set("authorization", "AWS AKIDEXAMPLE:c2ln");
             },
             [
-                ("InvalidRequest", 400),
+                ("SignatureDoesNotMatch", 403),
                 ("NotImplemented", 400),
                 ("NotImplemented", 400),
                 ("NotImplemented", 400),

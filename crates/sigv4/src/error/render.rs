@@ -69,6 +69,10 @@ fn s3(e: &Error) -> ApiError {
             "The authorization mechanism you have provided is not supported. Please use \
              AWS4-HMAC-SHA256.",
         ),
+        Error::Version2Query => denied(
+            "Query-string authentication requires the Signature, Expires and AWSAccessKeyId \
+             parameters",
+        ),
         Error::Algorithm => s3_query(
             "X-Amz-Algorithm only supports \"AWS4-HMAC-SHA256 and AWS4-ECDSA-P256-SHA256\"",
         ),
@@ -146,6 +150,10 @@ fn s3(e: &Error) -> ApiError {
                 .field("X-Amz-Expires", expires.to_string())
                 .field("ServerTime", iso(*now))
         }
+        // A URL of version 2 says when it ends, not for how long it lives.
+        Error::Expired { date, expires: 0, now } => denied("Request has expired")
+            .field("Expires", iso(date.time))
+            .field("ServerTime", iso(*now)),
         Error::Expired { date, expires, now } => denied("Request has expired")
             .field("X-Amz-Expires", expires.to_string())
             .field("Expires", iso(later(date.time, i64::from(*expires))))
@@ -233,7 +241,7 @@ fn other(e: &Error, dialect: Dialect) -> ApiError {
     }
     let (code, message) = match e {
         Error::Missing => (Code::Missing, "Request is missing Authentication Token".to_owned()),
-        Error::Version2 => {
+        Error::Version2 | Error::Version2Query => {
             return ApiError::not_implemented("Signature Version 2");
         }
         Error::Mixed { authorization } | Error::Scheme { authorization } => (

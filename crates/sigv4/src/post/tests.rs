@@ -1,5 +1,8 @@
 //! Forms and their policies: AWS's documented example, and what S3 answers to wrong ones.
 
+use hmac::{Hmac, KeyInit, Mac};
+use sha1::Sha1;
+
 use super::*;
 
 const SECRET: &str = "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY";
