@@ -90,6 +90,8 @@ pub struct Operation {
     pub unsigned_body: bool,
     /// The client must send a checksum of the body.
     pub checksum_required: bool,
+    /// The input or the output is a stream of events.
+    pub event_stream: bool,
 }
 
 /// What is known of a service before its table is read.

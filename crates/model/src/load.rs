@@ -44,6 +44,13 @@ pub fn load(table: &'static str) -> Service {
         headers.sort_unstable_by_key(|i| shape.members[usize::from(*i)].wire_name);
         shape.headers = headers;
     }
+    let events = |id: &ShapeId| {
+        let mut members = s.shapes[id.0 as usize].members.iter();
+        members.any(|m| s.shapes[m.shape.0 as usize].event_stream)
+    };
+    for o in &mut s.operations {
+        o.event_stream = o.input.iter().chain(&o.output).any(events);
+    }
     s.operations.sort_unstable_by_key(|o| o.name);
     s.by_name = (0..u32::try_from(s.shapes.len()).unwrap_or(0)).collect();
     s.by_name.sort_unstable_by_key(|i| s.shapes[*i as usize].name);
@@ -148,6 +155,7 @@ fn operation(f: &mut Fields<'static>, id: &impl Fn(&str) -> ShapeId) -> Operatio
         anonymous: false,
         unsigned_body: false,
         checksum_required: false,
+        event_stream: false,
     };
     for (k, v) in f.pairs() {
         match k {

@@ -14,6 +14,7 @@ mod form;
 pub mod fuzz;
 mod json;
 pub mod multipart;
+mod pattern;
 mod reply;
 mod rest;
 mod route;
@@ -22,6 +23,8 @@ mod time;
 mod validate;
 mod xml;
 mod xml_out;
+
+use std::io::Read;
 
 use bytes::Bytes;
 use fogbank_core::{ApiError, Result, Value};
@@ -79,8 +82,23 @@ impl Call {
     /// The input as a value, checked against the model.
     ///
     /// # Errors
-    /// What AWS answers for malformed or invalid input, in the service's own codes.
+    /// What AWS answers for malformed or invalid input, in the service's own codes;
+    /// `NotImplemented` for operations whose input or output is a stream of events.
     pub fn decode(&self, r: &Request<'_>) -> Result<Value> {
+        if self.operation.event_stream {
+            let (service, operation) = (self.service.id, self.operation.name);
+            return Err(ApiError::not_implemented(&format!(
+                "{service}:{operation} (event stream)"
+            )));
+        }
+        let unpacked = match r.header("content-encoding") {
+            // Where bodies are structures; S3 keeps the encoding with the object.
+            Some("gzip") if self.protocol != Protocol::RestXml && !self.streams_input() => {
+                Some(gunzip(self.protocol, r.body, MAX_UNPACKED)?)
+            }
+            _ => None,
+        };
+        let r = &Request { body: unpacked.as_ref().unwrap_or(r.body), ..*r };
         let Some(input) = self.operation.input else { return Ok(Value::Map(Vec::new())) };
         let shape = self.service.shape(input);
         let value = match self.protocol {
@@ -94,6 +112,22 @@ impl Call {
         validate(self, &value)?;
         Ok(value)
     }
+}
+
+/// The most that a compressed request may become.
+const MAX_UNPACKED: u64 = 64 << 20;
+
+/// The body of a request that its client compressed (CloudWatch's PutMetricData).
+fn gunzip(protocol: Protocol, packed: &[u8], limit: u64) -> Result<Bytes> {
+    let mut body = Vec::new();
+    let mut reader = flate2::read::GzDecoder::new(packed).take(limit + 1);
+    if reader.read_to_end(&mut body).is_err() {
+        return Err(malformed(protocol, "The request body is not valid gzip."));
+    }
+    if body.len() as u64 > limit {
+        return Err(malformed(protocol, "The request body is too large."));
+    }
+    Ok(body.into())
 }
 
 /// Whether the payload of a structure is streamed.

@@ -205,3 +205,38 @@ fn cbor_round_trip() {
     }
     assert!(cbor::decode(s, shape, &[0x9f; 100_000]).is_err());
 }
+
+#[test]
+fn compressed_requests() {
+    use std::io::Write;
+    let text = br#"{"Namespace":"n","MetricData":[{"MetricName":"m","Value":1}]}"#;
+    let mut gzip = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+    gzip.write_all(text).unwrap();
+    let packed = Bytes::from(gzip.finish().unwrap());
+    let headers = [
+        ("x-amz-target", "GraniteServiceVersion20100801.PutMetricData"),
+        ("content-encoding", "gzip"),
+    ];
+    let mut r = request("POST", "/", &headers, "");
+    r.4 = packed.clone();
+    let (op, v) = decode("cloudwatch", &r).unwrap();
+    assert_eq!((op.as_str(), v.str("Namespace")), ("PutMetricData", Some("n")));
+    r.4 = packed.slice(..packed.len() / 2);
+    assert_eq!(decode("cloudwatch", &r).unwrap_err().code(), "SerializationException");
+    // A bomb stops at the limit.
+    let e = gunzip(Protocol::Json, &packed, 10).unwrap_err();
+    assert!(e.message().contains("too large"));
+}
+
+#[test]
+fn event_streams_are_refused_by_name() {
+    let r = request("POST", "/b/k?select&select-type=2", &[], "");
+    let e = decode("s3", &r).unwrap_err();
+    assert_eq!(e.code(), "NotImplemented");
+    assert!(e.message().starts_with("s3:SelectObjectContent"), "{e}");
+    let target = [("x-amz-target", "Logs_20140328.StartLiveTail")];
+    assert_eq!(
+        decode("logs", &request("POST", "/", &target, "{}")).unwrap_err().code(),
+        "NotImplemented"
+    );
+}

@@ -2,15 +2,13 @@
 //!
 //! `1 validation error detected: Value 'x' at 'roleName' failed to satisfy constraint: …`
 
-use std::collections::HashMap;
 use std::fmt::Write;
-use std::sync::{OnceLock, RwLock};
 
 use fogbank_core::{ApiError, Result, Value};
 use fogbank_model::{Kind, Location, Protocol, Shape};
-use regex_lite::Regex;
 
 use crate::Call;
+use crate::pattern::matches;
 
 /// Texts longer than this are not matched against patterns: the length constraint is what counts.
 const MAX_MATCHED: usize = 16 << 10;
@@ -219,26 +217,6 @@ fn complete(call: &Call, shape: &Shape, v: &Value) -> bool {
         }
         _ => true,
     }
-}
-
-/// Whether the whole text matches, as Java's `matches` has it. A pattern beyond our engine (look
-/// around, Unicode classes) matches everything.
-fn matches(pattern: &'static str, text: &str) -> bool {
-    static COMPILED: OnceLock<RwLock<HashMap<usize, Option<Regex>>>> = OnceLock::new();
-    let all = COMPILED.get_or_init(RwLock::default);
-    // Patterns live in the binary, so that their address is their identity.
-    let key = pattern.as_ptr() as usize;
-    if let Ok(map) = all.read()
-        && let Some(r) = map.get(&key)
-    {
-        return r.as_ref().is_none_or(|r| r.is_match(text));
-    }
-    let compiled = Regex::new(&format!("^(?:{pattern})$")).ok();
-    let fits = compiled.as_ref().is_none_or(|r| r.is_match(text));
-    if let Ok(mut map) = all.write() {
-        map.insert(key, compiled);
-    }
-    fits
 }
 
 /// `RoleName` -> `roleName`: how the messages name members.
