@@ -10,8 +10,6 @@
 mod cbor;
 mod error;
 mod form;
-#[cfg(any(test, feature = "fuzzing"))]
-pub mod fuzz;
 mod json;
 pub mod multipart;
 mod pattern;

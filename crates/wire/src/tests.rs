@@ -8,6 +8,7 @@ use http::HeaderMap;
 use super::*;
 
 mod mutations;
+mod parsers;
 mod properties;
 
 struct R(&'static str, &'static str, &'static str, HeaderMap, Bytes);

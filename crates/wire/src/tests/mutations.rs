@@ -1,14 +1,14 @@
 //! Valid requests, damaged in thousands of ways: no parser may panic, loop or blame the server.
 
+use super::parsers;
 use super::properties::Random;
-use crate::fuzz;
 
 const ROUNDS: usize = 4_000;
 
 #[test]
 fn json_bodies() {
     mutate(
-        fuzz::json,
+        parsers::json,
         &[
             br#"?{"TableName":"t","Item":{"k":{"S":"v"},"n":{"N":"1"},"b":{"B":"AAA="},"l":{"L":[{"BOOL":true},{"NULL":true}]},"m":{"M":{"x":{"SS":["a"]}}}}}"#,
             br#"x{"TableName":"t","KeySchema":[{"AttributeName":"k","KeyType":"HASH"}],"Limit":1e3,"Text":"\u00e9\ud83d\ude00\""}"#,
@@ -19,7 +19,7 @@ fn json_bodies() {
 #[test]
 fn cbor_bodies() {
     mutate(
-        fuzz::cbor,
+        parsers::cbor,
         &[
             b"\x20\xa2\x69Namespace\x61n\x6aMetricData\x81\xa3\x6aMetricName\x61m\x65Value\xfb\x3f\xf0\0\0\0\0\0\0\x69Timestamp\xc1\x1a\x69\0\0\0",
             b"\x01\xbf\x6aAlarmNames\x9f\x7f\x61a\x61b\xff\xff\x6aMaxRecords\x18\x64\x69StateName\xf6\xff",
@@ -30,7 +30,7 @@ fn cbor_bodies() {
 #[test]
 fn xml_bodies() {
     mutate(
-        fuzz::xml,
+        parsers::xml,
         &[
             b"\x0f<?xml version='1.0'?><Delete xmlns='http://s3.amazonaws.com/doc/2006-03-01/'><Object><Key>a&amp;&#xe9;<![CDATA[x]]></Key></Object></Delete>",
             b"\x40<AccessControlPolicy><Owner><ID>o</ID></Owner><AccessControlList><Grant><Grantee xmlns:xsi='http://www.w3.org/2001/XMLSchema-instance' xsi:type='Group'><URI>u</URI></Grantee><Permission>READ</Permission></Grant></AccessControlList></AccessControlPolicy>",
@@ -42,7 +42,7 @@ fn xml_bodies() {
 #[test]
 fn forms() {
     mutate(
-        fuzz::form,
+        parsers::form,
         &[
             b"Action=CreateRole&Version=2010-05-08&RoleName=r&AssumeRolePolicyDocument=%7B%7D&Tags.member.1.Key=a&Tags.member.1.Value=b",
             b"Action=DescribeInstances&Filter.1.Name=a&Filter.1.Value.1=b&MaxResults=5&DryRun=true&InstanceId.1=i-1",
@@ -54,7 +54,7 @@ fn forms() {
 #[test]
 fn request_lines_and_headers() {
     mutate(
-        fuzz::rest,
+        parsers::rest,
         &[
             b"PUT /b/a%20b%2Fc+d?partNumber=2&uploadId=x%2By\nx-amz-meta-a: 1\nif-modified-since: Tue, 29 Apr 2014 18:30:38 GMT\n",
             b"GET /b?list-type=2&max-keys=10&prefix=%C3%A9&encoding-type=url\nx-amz-optional-object-attributes: a,\"b\\\"\", c\n",
@@ -67,13 +67,13 @@ fn request_lines_and_headers() {
 #[test]
 fn bodies_that_nest_without_end_are_refused() {
     for (f, open) in [
-        (fuzz::json as fn(&[u8]), &b"{\"Item\":"[..]),
-        (fuzz::json, b"["),
-        (fuzz::cbor, b"\x81"),
-        (fuzz::cbor, b"\xbf\x61a"),
-        (fuzz::cbor, b"\xc1"),
-        (fuzz::xml, b"<Delete>"),
-        (fuzz::form, b"A.1."),
+        (parsers::json as fn(&[u8]), &b"{\"Item\":"[..]),
+        (parsers::json, b"["),
+        (parsers::cbor, b"\x81"),
+        (parsers::cbor, b"\xbf\x61a"),
+        (parsers::cbor, b"\xc1"),
+        (parsers::xml, b"<Delete>"),
+        (parsers::form, b"A.1."),
     ] {
         let mut data = vec![0x20];
         data.extend_from_slice(&open.repeat(200_000 / open.len()));

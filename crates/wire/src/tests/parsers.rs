@@ -1,6 +1,6 @@
 //! One function per parser of network input: whatever the bytes, it must return.
 //!
-//! For `fuzz/` and for the mutations in our tests. Each checks what it can of a success, too.
+//! For the mutations; `fuzz/` looks for more. What is refused must be the client's fault.
 
 use bytes::Bytes;
 use fogbank_core::{ApiError, Value};
