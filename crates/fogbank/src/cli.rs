@@ -103,6 +103,10 @@ pub struct Up {
     /// How long a "day" of an S3 lifecycle rule lasts, in seconds; for tests
     #[arg(long, value_name = "SECONDS", env = "FOGBANK_LIFECYCLE_DAY")]
     pub lifecycle_day: Option<u32>,
+    /// Create buckets with ACLs and without public access block, as S3 did before April 2023; for
+    /// tools and tests of that time
+    #[arg(long, env = "FOGBANK_S3_ACLS")]
+    pub s3_acls: bool,
 }
 
 #[derive(ValueEnum, Debug, Clone, Copy, PartialEq, Eq)]

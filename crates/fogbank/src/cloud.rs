@@ -34,6 +34,8 @@ pub struct Settings {
     pub durability: fogbank_store::Durability,
     /// How many seconds a day of a lifecycle rule lasts; `None` for a real one.
     pub lifecycle_day: Option<u32>,
+    /// New buckets have ACLs and no public access block, as before April 2023.
+    pub s3_acls: bool,
 }
 
 impl Settings {
@@ -48,6 +50,7 @@ impl Settings {
             mode: Mode::Enforce,
             durability: fogbank_store::Durability::Process,
             lifecycle_day: None,
+            s3_acls: false,
         }
     }
 }
@@ -67,6 +70,7 @@ impl From<&Up> for Settings {
                 Durability::Fsync => fogbank_store::Durability::Fsync,
             },
             lifecycle_day: up.lifecycle_day,
+            s3_acls: up.s3_acls,
             ..Settings::local(up.port, &up.place)
         }
     }
