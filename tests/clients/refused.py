@@ -16,7 +16,7 @@ CALLS = (
     ("eks", "list_clusters", {}),
     ("iam", "generate_credential_report", {}),
     ("sts", "decode_authorization_message", {"EncodedMessage": "x"}),
-    ("s3", "list_bucket_inventory_configurations", {"Bucket": "b"}),
+    ("s3", "get_object_torrent", {"Bucket": "b", "Key": "k"}),
 )
 for service, method, kw in CALLS:
     c = client(service, retries={"max_attempts": 3, "mode": "standard"})

@@ -22,7 +22,7 @@ same(s3.get_object(Bucket="crypt", Key="c", Range="bytes=70000-70009", **mine)["
 fails("InvalidRequest", 400, s3.get_object, Bucket="crypt", Key="c")
 fails("AccessDenied", 403, s3.get_object, Bucket="crypt", Key="c", **wrong)
 fails("400", 400, s3.head_object, Bucket="crypt", Key="c")
-fails("InvalidArgument", 400, s3.put_object, Bucket="crypt", Key="c", Body=b"", SSECustomerAlgorithm="AES128", SSECustomerKey=key)
+fails("InvalidEncryptionAlgorithmError", 400, s3.put_object, Bucket="crypt", Key="c", Body=b"", SSECustomerAlgorithm="AES128", SSECustomerKey=key)
 s3.put_object(Bucket="crypt", Key="plain", Body=b"x")
 fails("InvalidRequest", 400, s3.get_object, Bucket="crypt", Key="plain", **mine)
 ok("SSE-C: read with the same key only")

@@ -119,7 +119,14 @@ impl Gateway {
                 }
                 let (operation, protocol) =
                     trace.call.map_or((None, protocol), |c| (Some(c.operation), c.protocol));
-                wire::encode_error(model, operation, protocol, &e, &trace.request_id)
+                let mut response =
+                    wire::encode_error(model, operation, protocol, &e, &trace.request_id);
+                if waits {
+                    // The client may or may not send its body now: only a new connection is in step.
+                    let close = HeaderValue::from_static("close");
+                    response.headers_mut().insert(header::CONNECTION, close);
+                }
+                response
             }
         };
         if crosses && !self.edges.contains_key(model.id) {
