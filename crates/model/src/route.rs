@@ -103,8 +103,11 @@ impl Router {
             let Some(first) = fitting.next() else { continue };
             // What the most demanding ones lack in required members is for validation to say,
             // unless an equal fits better; one with fewer literals is another operation.
-            let equals = fitting.take_while(|c| c.literals.len() == first.literals.len());
             let complete = |c: &&Candidate| c.required.iter().all(present);
+            if complete(&first) {
+                return Some(first.operation as usize);
+            }
+            let equals = fitting.take_while(|c| c.literals.len() == first.literals.len());
             let chosen = std::iter::once(first).chain(equals).fold(None, |best, c| match best {
                 Some(b) if complete(&b) => Some(b),
                 _ => Some(c),
