@@ -132,6 +132,10 @@ fn close(out: &mut String, name: &str) {
 fn attributes(out: &mut String, shape: &Shape, v: &Value) {
     for m in shape.members.iter().filter(|m| m.xml_attribute) {
         if let Some(text) = v.str(m.name) {
+            // The prefix is declared where it is used, as the models' only prefix is this one.
+            if m.wire().starts_with("xsi:") {
+                out.push_str(" xmlns:xsi=\"http://www.w3.org/2001/XMLSchema-instance\"");
+            }
             let _ = write!(out, " {}=\"", m.wire());
             escape(out, text, true);
             out.push('"');
