@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 use std::path::Path;
-use std::process::ExitCode;
+use std::process::{Command, ExitCode};
 
 use anyhow::{Context, Result};
 use serde_json::Value;
@@ -31,8 +31,15 @@ struct Service {
 /// # Errors
 /// When the binary cannot be built or its list not read.
 pub fn run(args: &Args) -> Result<ExitCode> {
-    let list = ["run", "--quiet", "-p", "fogbank", "--", "operations"];
-    let json = shell::output(shell::cargo().args(list))?;
+    let mut list = match std::env::var_os("FOGBANK_BIN") {
+        Some(binary) => Command::new(binary),
+        None => {
+            let mut run = shell::cargo();
+            run.args(["run", "--quiet", "-p", "fogbank", "--"]);
+            run
+        }
+    };
+    let json = shell::output(list.arg("operations"))?;
     let text = page(&services(&json)?)?;
     if !args.check {
         std::fs::write(FILE, text)?;
