@@ -60,7 +60,12 @@ fn complain(error: &anyhow::Error) {
     let bold = std::io::stderr().is_terminal();
     let (on, off) = if bold { ("\x1b[1;31m", "\x1b[0m") } else { ("", "") };
     eprintln!("{on}error:{off} {error}");
-    for cause in error.chain().skip(1) {
-        eprintln!("  because: {cause}");
+    let mut said = error.to_string();
+    for cause in error.chain().skip(1).map(ToString::to_string) {
+        // Some errors tell their cause themselves.
+        if !said.contains(&cause) {
+            eprintln!("  because: {cause}");
+            said = cause;
+        }
     }
 }
