@@ -207,7 +207,7 @@ pub fn members_outside(
                         all.push_str(&one);
                     }
                 }
-                put(headers, m.wire(), &all);
+                put(headers, m.wire(), all);
             }
             (Location::Header, v) => {
                 let mut one = String::new();
@@ -216,12 +216,12 @@ pub fn members_outside(
                     use base64::Engine;
                     one = base64::engine::general_purpose::STANDARD.encode(one);
                 }
-                put(headers, m.wire(), &one);
+                put(headers, m.wire(), one);
             }
             (Location::Headers, Value::Map(entries)) => {
                 for (k, v) in entries {
                     if let Some(text) = v.as_str() {
-                        put(headers, &format!("{}{k}", m.wire_name), text);
+                        put(headers, &format!("{}{k}", m.wire_name), text.to_owned());
                     }
                 }
             }
@@ -239,10 +239,11 @@ fn header_scalar(out: &mut String, shape: &Shape, v: &Value) {
     }
 }
 
-fn put(headers: &mut HeaderMap, name: &str, value: &str) {
+fn put(headers: &mut HeaderMap, name: &str, value: String) {
     // A name or value that HTTP cannot carry is left out rather than mangled; stored metadata was
     // checked when it came in.
-    if let (Ok(n), Ok(v)) = (HeaderName::try_from(name), HeaderValue::from_bytes(value.as_bytes()))
+    if let (Ok(n), Ok(v)) =
+        (HeaderName::try_from(name), HeaderValue::from_maybe_shared(Bytes::from(value)))
     {
         headers.insert(n, v);
     }
