@@ -64,12 +64,21 @@ impl Node {
         Ok(())
     }
 
-    /// The children whose names are numbers, in their order.
-    fn numbered(&self) -> Vec<&Node> {
-        let mut all: Vec<(u64, &Node)> =
-            self.children.iter().filter_map(|(k, n)| Some((k.parse().ok()?, n))).collect();
+    /// The children whose names are numbers, in their order. A number that is none is refused
+    /// rather than dropped with what stands under it.
+    fn numbered(&self) -> Result<Vec<&Node>> {
+        let mut all: Vec<(u64, &Node)> = Vec::new();
+        for (k, n) in &self.children {
+            match k.parse() {
+                Ok(number) => all.push((number, n)),
+                Err(_) if k.bytes().all(|b| b.is_ascii_digit()) && !k.is_empty() => {
+                    return Err(malformed(Protocol::Query, "A list's index is too large."));
+                }
+                Err(_) => {}
+            }
+        }
         all.sort_by_key(|(k, _)| *k);
-        all.into_iter().map(|(_, n)| n).collect()
+        Ok(all.into_iter().map(|(_, n)| n).collect())
     }
 }
 
@@ -126,7 +135,7 @@ fn read(
             };
             let of = service.shape(item);
             let mut items = Vec::new();
-            for n in holder.numbered() {
+            for n in holder.numbered()? {
                 items.extend(read(service, of, n, ec2, ec2)?);
             }
             Value::List(items)
@@ -135,7 +144,7 @@ fn read(
             let or = |name: &'static str, default| if name.is_empty() { default } else { name };
             let holder = if flat { node } else { node.children.get("entry").unwrap_or(node) };
             let mut entries = Vec::new();
-            for n in holder.numbered() {
+            for n in holder.numbered()? {
                 let (k, v) =
                     (n.children.get(or(key_name, "key")), n.children.get(or(value_name, "value")));
                 let k = k
