@@ -1,5 +1,6 @@
 //! The context of one request: who, where, when, and the way to the rest of the cloud.
 
+use std::any::Any;
 use std::net::IpAddr;
 use std::sync::Arc;
 
@@ -34,6 +35,7 @@ pub struct Cx {
     body: Mutex<Option<Body>>,
     trailers: Option<Trailers>,
     ignored: Mutex<Vec<Str>>,
+    memo: Mutex<Option<Arc<dyn Any + Send + Sync>>>,
 }
 
 /// The headers that follow a chunked request body (`x-amz-checksum-crc32`). All clones share one
@@ -138,6 +140,7 @@ impl Cx {
             body: Mutex::new(Some(p.body)),
             trailers: None,
             ignored: Mutex::default(),
+            memo: Mutex::default(),
         }
     }
 
@@ -160,6 +163,18 @@ impl Cx {
     #[must_use]
     pub fn trailers(&self) -> HeaderMap {
         self.trailers.as_ref().map(Trailers::get).unwrap_or_default()
+    }
+
+    /// Keeps what the checks of this request have read, for its handler to [`Cx::recall`].
+    pub fn remember<T: Send + Sync + 'static>(&self, thing: Arc<T>) {
+        *self.memo.lock() = Some(thing);
+    }
+
+    /// What was last remembered, if it is a `T`. It is as old as the request, so that a handler
+    /// which writes reads again under its lock.
+    #[must_use]
+    pub fn recall<T: Send + Sync + 'static>(&self) -> Option<Arc<T>> {
+        self.memo.lock().clone()?.downcast().ok()
     }
 
     /// Reports an input member that is accepted but has no effect here. The client sees it in the

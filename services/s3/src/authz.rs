@@ -7,6 +7,8 @@
 
 use std::borrow::Cow;
 
+use std::sync::Arc;
+
 use fogbank_core::{ApiError, Check, Cx, Kind, Result, Value};
 
 use crate::S3;
@@ -30,7 +32,8 @@ pub(crate) async fn check(s3: &S3, cx: &Cx, input: &Value) -> Result<Vec<Check>>
     if cx.operation == "CreateBucket" {
         return Ok(create_bucket(cx, name, input));
     }
-    let bucket = s3.bucket(name).await?;
+    let bucket = Arc::new(s3.bucket(name).await?);
+    cx.remember(Arc::clone(&bucket));
     if cx.operation != "GetBucketLocation" {
         check_region(cx, &bucket)?;
     }

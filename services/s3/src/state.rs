@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use fogbank_blob::Blobs;
-use fogbank_core::Result;
+use fogbank_core::{Cx, Result};
 use fogbank_store::{Lock, Store};
 use tokio::sync::Semaphore;
 
@@ -43,6 +43,17 @@ impl S3 {
     /// `NoSuchBucket`.
     pub async fn bucket(&self, name: &str) -> Result<BucketRecord> {
         self.store.get(&BUCKETS, &bucket_key(name)).await?.ok_or_else(|| no_such_bucket(name))
+    }
+
+    /// The record of a bucket as the request's checks have seen it: for operations that only read.
+    ///
+    /// # Errors
+    /// `NoSuchBucket`.
+    pub(crate) async fn bucket_of(&self, cx: &Cx, name: &str) -> Result<Arc<BucketRecord>> {
+        match cx.recall::<BucketRecord>().filter(|b| b.name == name) {
+            Some(bucket) => Ok(bucket),
+            None => self.bucket(name).await.map(Arc::new),
+        }
     }
 
     /// A configuration of a bucket in its own encoding; `None` when it is not set.

@@ -11,6 +11,7 @@
 
 mod frame;
 mod index;
+mod recent;
 mod recover;
 mod segment;
 mod upkeep;
@@ -25,6 +26,7 @@ use parking_lot::{Mutex, RwLock};
 use super::{Batch, Embedded, Span, Visitor};
 use crate::{Error, Result};
 use index::Index;
+use recent::Recent;
 use upkeep::Upkeep;
 
 /// Where a new segment is begun. What a start has to read and check at most, apart from keys.
@@ -45,6 +47,7 @@ struct Inner {
     /// Taken before `index` by whoever needs both.
     writer: Mutex<Writer>,
     index: RwLock<Index>,
+    recent: Recent,
     /// Held while flushing: nobody may believe a flush done that another still does.
     flushing: Mutex<()>,
 }
@@ -94,6 +97,7 @@ impl Log {
                 segment_size,
                 writer: Mutex::new(writer),
                 index: RwLock::new(index),
+                recent: Recent::default(),
                 flushing: Mutex::default(),
             }),
             upkeep: Upkeep::default(),
@@ -111,8 +115,11 @@ impl Log {
 impl Embedded for Log {
     fn get(&self, key: &[u8]) -> Result<Option<Bytes>> {
         let Some((file, place)) = self.inner.index.read().find(key) else { return Ok(None) };
-        let read = segment::read_value(&file, place);
-        read.map(Some).map_err(|e| self.inner.read_error(place.segment, e))
+        let read = || {
+            let read = segment::read_value(&file, place);
+            read.map_err(|e| self.inner.read_error(place.segment, e))
+        };
+        self.inner.recent.get_or_read(place, read).map(Some)
     }
 
     fn range(&self, span: &Span, visit: Visitor<'_>) -> Result<()> {

@@ -134,7 +134,7 @@ pub(crate) async fn open(s3: &S3, cx: &Cx, input: &GetObjectInput) -> Result<Ope
             "Cannot specify both Range header and partNumber query parameter",
         ));
     }
-    let bucket = s3.bucket(&input.bucket).await?;
+    let bucket = s3.bucket_of(cx, &input.bucket).await?;
     let record = s3.version(cx, &bucket, &input.key, input.version_id.as_deref()).await?;
     let conditions = ReadConditions {
         if_match: input.if_match.as_deref(),
