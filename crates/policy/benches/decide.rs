@@ -21,7 +21,7 @@ fn main() {
     let identity: Arc<str> = r#"{"Version":"2012-10-17","Statement":[
         {"Effect":"Deny","Action":["s3:DeleteBucket","iam:*"],"Resource":"*"},
         {"Effect":"Allow","Action":["ec2:Describe*","sqs:*"],"Resource":"*"},
-        {"Effect":"Allow","Action":["s3:GetObject","s3:PutObject"],"Resource":"arn:aws:s3:::b/home/${aws:username}/*",
+        {"Effect":"Allow","Action":["s3:GetObject","s3:PutObject"],"Resource":"arn:aws:s3:::b/people/${aws:username}/*",
          "Condition":{"Bool":{"aws:SecureTransport":"true"},"StringLike":{"aws:PrincipalTag/team":"r*"}}},
         {"Effect":"Allow","Action":"s3:*","Resource":"arn:aws:s3:::b/*"}]}"#
         .into();
@@ -32,7 +32,7 @@ fn main() {
     let set = PolicySet { identity: vec![identity], boundary: None };
     let engine = Engine::default();
     let context = Context { secure: true, ..Context::new(&caller, Timestamp::UNIX_EPOCH) };
-    let mut check = Check::new("s3:GetObject", "arn:aws:s3:::b/home/alice/x.txt");
+    let mut check = Check::new("s3:GetObject", "arn:aws:s3:::b/people/alice/x.txt");
     check.resource_account = Some("111111111111".into());
     measure("identity, 4 statements", || engine.check(&context, &set, &check));
     check.resource_policy = Some(bucket);

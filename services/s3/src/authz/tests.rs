@@ -1,3 +1,5 @@
+//! Who may do what: policies, ACLs and public access blocks together.
+
 use fogbank_core::{Principal, Value, map};
 
 use crate::policed::{ME, OTHER, World, bucket, object, user};

@@ -1,3 +1,5 @@
+//! Lifecycle rules as they are set and as they act.
+
 use fogbank_core::{Principal, Value, map};
 use jiff::SignedDuration;
 

@@ -1,3 +1,5 @@
+//! Listings: order, pages, delimiters, encodings.
+
 use fogbank_core::{Value, map};
 
 use crate::testing::{Bench, names};

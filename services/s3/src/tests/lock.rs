@@ -1,3 +1,5 @@
+//! Object Lock: what it keeps, and from whom.
+
 use fogbank_core::{Value, map};
 use jiff::Timestamp;
 

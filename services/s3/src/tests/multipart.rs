@@ -1,3 +1,5 @@
+//! Multipart uploads, part by part.
+
 use bytes::Bytes;
 use fogbank_core::{Body, Result, Value, map};
 

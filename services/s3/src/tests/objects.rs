@@ -1,3 +1,5 @@
+//! Objects: put, read, copied, deleted.
+
 use bytes::Bytes;
 use fogbank_core::{Body, Value, map};
 use jiff::Timestamp;

@@ -1,3 +1,5 @@
+//! Versions and delete markers.
+
 use fogbank_core::{Body, Value, map};
 
 use crate::tables::{INLINE, NULLS, OBJECTS, VERSIONS};

@@ -1,3 +1,5 @@
+//! Websites as a browser sees them.
+
 use fogbank_core::{Peer, Plane, Principal, Value, map};
 use http::{Request, Response};
 
