@@ -261,7 +261,8 @@ impl Wanted<'_> {
             self.bucket.public_access_block.as_ref().is_some_and(|p| p.ignore_public_acls);
         let (owner, acl) = match object {
             Some(o) => (&o.owner, &o.acl),
-            None if action.on == On::Object => return None,
+            // Where there is no object, whoever may list the bucket may learn that.
+            None if action.on == On::Object && permission != Permission::Read => return None,
             None => (&self.bucket.owner, &self.bucket.acl),
         };
         let p = &self.cx.principal;

@@ -67,6 +67,7 @@ pub(super) fn of(operation: &str, versioned: bool) -> Action {
         "PutObjectLegalHold" => ("s3:PutObjectLegalHold", Object, None),
         "RestoreObject" => ("s3:RestoreObject", Object, None),
         "PutObject"
+        | "PostObject"
         | "CopyObject"
         | "CreateMultipartUpload"
         | "UploadPart"
@@ -163,6 +164,7 @@ mod tests {
             ("UploadPart", false, "s3:PutObject"),
             ("ListParts", false, "s3:ListMultipartUploadParts"),
             ("DeleteObject", true, "s3:DeleteObjectVersion"),
+            ("PostObject", false, "s3:PutObject"),
             ("GetBucketLifecycleConfiguration", false, "s3:GetLifecycleConfiguration"),
             ("DeleteBucketCors", false, "s3:PutBucketCORS"),
             ("DeletePublicAccessBlock", false, "s3:PutBucketPublicAccessBlock"),

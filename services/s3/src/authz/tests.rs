@@ -137,6 +137,7 @@ async fn acls_decide_where_they_are_enabled() {
     assert_eq!(ask(&w, &other, "GetObjectAcl", object("k")).await, "AccessDenied");
     assert_eq!(ask(&w, &me, "PutBucketAcl", acl("public-read-write")).await, "ok");
     assert_eq!(ask(&w, &anon, "ListObjects", bucket()).await, "ok");
+    assert_eq!(ask(&w, &anon, "GetObject", object("none")).await, "NoSuchKey");
     // What another account writes is its own, the bucket's owner notwithstanding.
     assert_eq!(ask(&w, &other, "PutObject", object("theirs")).await, "ok");
     assert_eq!(ask(&w, &me, "GetObject", object("theirs")).await, "AccessDenied");
