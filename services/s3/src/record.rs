@@ -171,6 +171,9 @@ pub struct ObjectRecord {
     pub noncurrent_since: Option<i64>,
     #[n(16)]
     pub lock: Option<Hold>,
+    /// The multipart upload that made it: completing that again gives the same answer.
+    #[n(17)]
+    pub upload: Option<String>,
 }
 fogbank_store::record!(ObjectRecord, version = 1);
 
@@ -196,6 +199,7 @@ impl ObjectRecord {
             parts: None,
             noncurrent_since: None,
             lock: None,
+            upload: None,
         }
     }
 }

@@ -53,7 +53,8 @@ async fn list_objects(s3: &S3, cx: &Cx, input: ListObjectsInput) -> Result<Reply
         ("NextMarker", encoding.opt(next.as_deref()).into()),
         ("Contents", contents(page.contents)),
         ("Name", input.bucket.clone().into()),
-        ("Prefix", encoding.text(prefix).into()),
+        // The one member of this operation that SDKs do not decode.
+        ("Prefix", prefix.into()),
         ("Delimiter", encoding.opt(delimiter).into()),
         ("MaxKeys", int(max)),
         ("CommonPrefixes", prefixes(&page.prefixes, encoding).into()),
@@ -83,7 +84,8 @@ async fn list_objects_v2(s3: &S3, cx: &Cx, input: ListObjectsV2Input) -> Result<
     let max = page_size("max-keys", input.max_keys)?;
     let prefix = input.prefix.as_deref().unwrap_or_default();
     let delimiter = input.delimiter.as_deref().filter(|d| !d.is_empty());
-    let token = input.continuation_token.as_deref().map(open_token).transpose()?;
+    let token = input.continuation_token.as_deref().filter(|t| !t.is_empty());
+    let token = token.map(open_token).transpose()?;
     let after = token.as_deref().or(input.start_after.as_deref()).unwrap_or_default();
     let owner = input.fetch_owner.unwrap_or(false);
     s3.bucket(&input.bucket).await?;

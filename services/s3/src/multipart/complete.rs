@@ -87,7 +87,14 @@ async fn complete_multipart_upload(
     let row = upload_row(&input.bucket, &input.key, &input.upload_id)?;
     let locks = vec![Lock::exclusive(&UPLOADS, &row)];
     let mut w = Write::begin(s3, cx, &input.bucket, &input.key, locks).await?;
-    let upload = find_locked(&mut w.tx, &row, &input.upload_id).await?;
+    let upload = match find_locked(&mut w.tx, &row, &input.upload_id).await {
+        Ok(u) => u,
+        // A client that lost our answer asks again.
+        Err(e) => {
+            let done = w.current.take().filter(|c| c.upload.as_ref() == Some(&input.upload_id));
+            return done.map(|r| answer(cx, input.bucket, input.key, &r)).ok_or(e);
+        }
+    };
     if asked.is_empty() || asked.len() > 10_000 {
         return Err(malformed_xml());
     }
@@ -130,6 +137,7 @@ async fn complete_multipart_upload(
         acl: upload.acl.clone(),
         lock: upload.lock.clone(),
         parts: u32::try_from(count).ok(),
+        upload: Some(input.upload_id),
         ..ObjectRecord::empty()
     };
     let used: Vec<u32> = parts.iter().map(|(n, _)| *n).collect();
@@ -144,15 +152,24 @@ async fn complete_multipart_upload(
     let bucket = w.bucket.clone();
     w.commit().await?;
     event::created(s3, cx, &bucket, &input.key, &record, "CompleteMultipartUpload").await;
-    Ok(CompleteMultipartUploadOutput {
-        location: location(cx, &input.bucket, &input.key),
-        bucket: input.bucket,
-        key: input.key,
+    Ok(answer(cx, input.bucket, input.key, &record))
+}
+
+fn answer(
+    cx: &Cx,
+    bucket: String,
+    key: String,
+    record: &ObjectRecord,
+) -> CompleteMultipartUploadOutput {
+    CompleteMultipartUploadOutput {
+        location: location(cx, &bucket, &key),
+        bucket,
+        key,
         etag: quoted(&record.etag),
         version_id: record.version.clone(),
         checksum: ChecksumOutput::object(record.checksum.as_ref()),
         sse: SseOutput::from(&record.sse),
-    })
+    }
 }
 
 /// The parts that the client names, in its order, checked one by one.

@@ -50,6 +50,8 @@ async fn parts_become_one_object() {
     assert_eq!(listed.get("Parts").unwrap().items().len(), 3);
     let out = b.ok("CompleteMultipartUpload", complete(&upload, &[(1, &a), (5, &c)])).await;
     assert!(etag(&out).ends_with("-2\""));
+    let again = b.ok("CompleteMultipartUpload", complete(&upload, &[(1, &a), (5, &c)])).await;
+    assert_eq!(etag(&again), etag(&out));
     assert_eq!(out.str("ChecksumType"), Some("FULL_OBJECT"));
     assert_eq!((b.rows(&UPLOADS).await, b.rows(&PARTS).await, b.blobs().await), (0, 0, 2));
     let whole = [one, two].concat();
