@@ -7,7 +7,7 @@ use fogbank_store::{Key, Part, Tx};
 use serde::Serialize;
 
 use crate::error::{invalid_argument, no_such_upload};
-use crate::owner::canonical_id;
+use crate::owner::{account_of, canonical_id};
 use crate::record::UploadRecord;
 use crate::tables::{UPLOADS, seq_key};
 use crate::{S3, seqid};
@@ -37,8 +37,9 @@ pub(crate) struct Initiator {
 impl Initiator {
     /// As the record has it: an ARN for a user or a role, the canonical id for an account's root.
     pub fn of(upload: &UploadRecord) -> Self {
-        let name = upload.initiator.rsplit('/').next().unwrap_or_default();
-        Initiator { id: upload.initiator.clone(), display_name: name.to_owned() }
+        let id = upload.initiator.clone();
+        let name = id.rsplit('/').next().unwrap_or_default();
+        Initiator { display_name: account_of(&id).unwrap_or_else(|| name.to_owned()), id }
     }
 
     /// What to record about the caller.

@@ -97,7 +97,7 @@ fn without_chunked(encoding: &str) -> Option<String> {
         .map(str::trim)
         .filter(|e| !e.is_empty() && *e != "aws-chunked")
         .collect();
-    (!kept.is_empty()).then(|| kept.join(","))
+    (!kept.is_empty()).then(|| kept.join(", "))
 }
 
 /// What a key may not be.

@@ -108,13 +108,13 @@ pub(crate) fn choose(
             let default = bucket.encryption.as_ref().filter(|e| e.algorithm == *a);
             let key = input.kms_key.clone().or_else(|| default.and_then(|d| d.kms_key.clone()));
             Ok(Sse::Kms {
-                key: key_arn(cx, bucket, key.as_deref()),
+                key: key_arn(bucket, key.as_deref()),
                 bucket_key: input.bucket_key.unwrap_or(default.is_some_and(|d| d.bucket_key)),
                 dsse: a == "aws:kms:dsse",
                 context: input.kms_context.clone(),
             })
         }
-        None if input.kms_key.is_none() => Ok(default(cx, bucket)),
+        None if input.kms_key.is_none() => Ok(default(bucket)),
         None | Some("AES256") => Err(invalid_argument(
             HEADER,
             input.algorithm.as_deref().unwrap_or_default(),
@@ -129,10 +129,10 @@ pub(crate) fn choose(
 }
 
 /// What the bucket's configuration gives an object that asks for nothing.
-fn default(cx: &Cx, bucket: &BucketRecord) -> Sse {
+fn default(bucket: &BucketRecord) -> Sse {
     match &bucket.encryption {
         Some(e) if e.algorithm != "AES256" => Sse::Kms {
-            key: key_arn(cx, bucket, e.kms_key.as_deref()),
+            key: key_arn(bucket, e.kms_key.as_deref()),
             bucket_key: e.bucket_key,
             dsse: e.algorithm == "aws:kms:dsse",
             context: None,
@@ -141,20 +141,29 @@ fn default(cx: &Cx, bucket: &BucketRecord) -> Sse {
     }
 }
 
-/// The ARN of the key, as S3 reports it; without one, of the account's `aws/s3` key.
-fn key_arn(cx: &Cx, bucket: &BucketRecord, key: Option<&str>) -> String {
-    match key {
-        Some(arn) if arn.starts_with("arn:") => arn.to_owned(),
-        Some(id) => {
-            let id = if id.starts_with("alias/") { id.to_owned() } else { format!("key/{id}") };
-            format!("arn:aws:kms:{}:{}:{id}", bucket.region, cx.account)
-        }
-        None => {
-            let h =
-                hex::encode(Sha256::digest(format!("aws/s3 {} {}", bucket.owner, bucket.region)));
-            let id = [&h[..8], &h[8..12], &h[12..16], &h[16..20], &h[20..32]].join("-");
-            format!("arn:aws:kms:{}:{}:key/{id}", bucket.region, bucket.owner)
-        }
+/// The key as S3 reports it: as it was named, since only KMS could say more about it; without one,
+/// the account's `aws/s3` key.
+fn key_arn(bucket: &BucketRecord, key: Option<&str>) -> String {
+    if let Some(key) = key {
+        return key.to_owned();
+    }
+    let h = hex::encode(Sha256::digest(format!("aws/s3 {} {}", bucket.owner, bucket.region)));
+    let id = [&h[..8], &h[8..12], &h[12..16], &h[16..20], &h[20..32]].join("-");
+    format!("arn:aws:kms:{}:{}:key/{id}", bucket.region, bucket.owner)
+}
+
+/// Reads say nothing about encryption but a customer's key.
+///
+/// # Errors
+/// `InvalidArgument` for the header of a write.
+pub(crate) fn check_read(cx: &Cx) -> Result<()> {
+    match cx.header(HEADER) {
+        None => Ok(()),
+        Some(value) => Err(invalid_argument(
+            HEADER,
+            value,
+            "x-amz-server-side-encryption header is not supported for this operation.",
+        )),
     }
 }
 

@@ -81,6 +81,8 @@ pub(crate) fn from_header(text: &str) -> Result<Vec<(String, String)>> {
         }
         tags.push(tag);
     }
+    // In a header they have no order.
+    tags.sort_by(|a, b| a.key.cmp(&b.key));
     for_object(tags)
 }
 

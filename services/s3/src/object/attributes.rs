@@ -46,12 +46,12 @@ struct GetObjectAttributesOutput {
 #[derive(Debug, Default, Serialize)]
 #[serde(rename_all = "PascalCase")]
 struct ObjectParts {
-    total_parts_count: Option<usize>,
-    part_number_marker: Option<i64>,
-    next_part_number_marker: Option<i64>,
-    max_parts: Option<i64>,
-    is_truncated: Option<bool>,
-    parts: Option<Vec<ObjectPart>>,
+    total_parts_count: usize,
+    part_number_marker: i64,
+    next_part_number_marker: i64,
+    max_parts: i64,
+    is_truncated: bool,
+    parts: Vec<ObjectPart>,
 }
 
 #[derive(Debug, Serialize)]
@@ -121,14 +121,9 @@ async fn parts(
 ) -> Result<ObjectParts> {
     let row = seq_key(&input.bucket, &input.key, record.seq);
     let all = s3.store.get(&MANIFESTS, &row).await?.map(|m| m.parts).unwrap_or_default();
-    let mut out = ObjectParts { total_parts_count: Some(all.len()), ..ObjectParts::default() };
-    // S3 lists the parts one by one only when they were uploaded with checksums of their own.
-    if all.iter().all(|p| p.checksum.is_none()) {
-        return Ok(out);
-    }
     let max = input.max_parts.unwrap_or(1000).clamp(0, 1000);
     let marker = input.part_number_marker.unwrap_or(0);
-    let mut page = Vec::new();
+    let mut page: Vec<ObjectPart> = Vec::new();
     let mut truncated = false;
     for p in all.iter().filter(|p| i64::from(p.number) > marker) {
         if i64::try_from(page.len()).is_ok_and(|n| n >= max) {
@@ -137,13 +132,14 @@ async fn parts(
         }
         page.push(part(record, p));
     }
-    out.part_number_marker = Some(marker);
-    out.next_part_number_marker =
-        Some(page.last().map_or(marker, |p: &ObjectPart| i64::from(p.part_number)));
-    out.max_parts = Some(max);
-    out.is_truncated = Some(truncated);
-    out.parts = Some(page);
-    Ok(out)
+    Ok(ObjectParts {
+        total_parts_count: all.len(),
+        part_number_marker: marker,
+        next_part_number_marker: page.last().map_or(marker, |p| i64::from(p.part_number)),
+        max_parts: max,
+        is_truncated: truncated,
+        parts: page,
+    })
 }
 
 fn part(record: &ObjectRecord, p: &ManifestPart) -> ObjectPart {

@@ -16,7 +16,7 @@ use crate::error::{invalid_request, precondition_failed};
 use crate::lock::LockOutput;
 use crate::object::{check_readable, quoted, version_header};
 use crate::record::{BucketRecord, Checksum, ChecksumType, Data, ObjectRecord};
-use crate::sse::{CustomerKeyInput, SseOutput};
+use crate::sse::{CustomerKeyInput, SseOutput, check_read};
 use crate::tables::{MANIFESTS, seq_key};
 use crate::{S3, data, lifecycle, range};
 
@@ -134,6 +134,7 @@ pub(crate) async fn open(s3: &S3, cx: &Cx, input: &GetObjectInput) -> Result<Ope
             "Cannot specify both Range header and partNumber query parameter",
         ));
     }
+    check_read(cx)?;
     let bucket = s3.bucket_of(cx, &input.bucket).await?;
     let record = s3.version(cx, &bucket, &input.key, input.version_id.as_deref()).await?;
     let conditions = ReadConditions {

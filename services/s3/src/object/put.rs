@@ -63,7 +63,8 @@ pub(crate) async fn put_object(s3: &S3, cx: &Cx, input: PutObjectInput) -> Resul
         return Err(cx.refuse_member("WriteOffsetBytes"));
     }
     let body = cx.take_body();
-    if body.length().is_none() && cx.operation == "PutObject" && cx.http.is_some() {
+    let unsized_body = body.length().is_none() && cx.header("transfer-encoding").is_none();
+    if unsized_body && cx.operation == "PutObject" && cx.http.is_some() {
         return Err(ApiError::new(
             "MissingContentLength",
             "You must provide the Content-Length HTTP header.",
