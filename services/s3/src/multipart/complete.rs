@@ -19,7 +19,7 @@ use crate::record::{
     Algorithm, Checksum, ChecksumType, Manifest, ManifestPart, ObjectRecord, PartRecord,
     UploadRecord,
 };
-use crate::sse::SseOutput;
+use crate::sse::{CustomerKeyInput, SseOutput, same_customer};
 use crate::tables::{PARTS, UPLOADS, part_key};
 use crate::write::Write;
 use crate::{S3, event};
@@ -40,6 +40,8 @@ struct CompleteMultipartUploadInput {
     if_none_match: Option<String>,
     #[serde(flatten)]
     checksum: ChecksumInput,
+    #[serde(flatten)]
+    customer_key: CustomerKeyInput,
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -95,6 +97,10 @@ async fn complete_multipart_upload(
             return done.map(|r| answer(cx, input.bucket, input.key, &r)).ok_or(e);
         }
     };
+    // A customer's key is needed to read the checksums of parts, if there are any.
+    if upload.algorithm.is_some() || input.customer_key.key.is_some() {
+        same_customer(cx, &input.customer_key, &upload.sse)?;
+    }
     if asked.is_empty() || asked.len() > 10_000 {
         return Err(malformed_xml());
     }
