@@ -82,8 +82,9 @@ impl PostPolicy {
             return Err(denied("Policy expired."));
         }
         let implied = [("bucket".to_owned(), bucket.to_owned())];
-        let named = fields.iter().any(|(n, _)| n.eq_ignore_ascii_case("bucket"));
-        let all = || fields.iter().chain(if named { &[][..] } else { &implied[..] });
+        // The bucket is where the form goes, whatever a field of that name claims.
+        let given = || fields.iter().filter(|(n, _)| !n.eq_ignore_ascii_case("bucket"));
+        let all = || given().chain(&implied);
         for c in &self.conditions {
             let values: Vec<&str> = all()
                 .filter(|(n, _)| c.test.field().is_some_and(|f| n.to_lowercase() == *f))

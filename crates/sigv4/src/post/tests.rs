@@ -154,6 +154,9 @@ fn conditions_are_held_against_the_form() {
     let with = |c: &str| format!("{bucket}{c}");
     assert_eq!(check(r#"{"bucket":"b"}"#, &[]), ok);
     assert_eq!(check("", &[]), Some("Extra input fields: bucket".into()));
+    // A field cannot carry a policy over to another bucket.
+    assert!(check(r#"{"bucket":"other"}"#, &[("bucket", "other")]).is_some());
+    assert_eq!(check(r#"{"bucket":"b"}"#, &[("bucket", "other")]), ok);
     assert_eq!(
         check(r#"{"bucket":"b"}"#, &[("key", "k"), ("ACL", "private")]),
         Some("Extra input fields: key,acl".into())
