@@ -47,6 +47,8 @@ pub async fn assemble(
     let sts = fogbank_sts::service(iam.clone(), Arc::new(NoIssuers), sessions);
     let s3 = S3::new(state.store.clone(), state.blobs.clone());
     let s3 = Arc::new(s3.with_acls_by_default(settings.s3_acls));
+    // What an earlier run had dropped and not yet deleted when it was killed.
+    s3.sweep().await.map_err(fault)?;
     let websites = Arc::new(Websites::new(Arc::clone(&s3)));
     let day = settings.lifecycle_day.map_or(lifecycle::Day::REAL, lifecycle::Day::of_seconds);
     Ok(Parts {

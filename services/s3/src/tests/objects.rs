@@ -257,3 +257,15 @@ async fn readers_never_see_a_torn_object() {
     }
     writer.await.unwrap();
 }
+
+#[tokio::test]
+async fn what_a_killed_process_left_to_delete_is_deleted_at_the_next_start() {
+    let b = Bench::with_bucket().await;
+    b.put("kept", big(100_000)).await;
+    let lost = b.s3.blobs.put(big(10)).await.unwrap();
+    let row = crate::tables::blob_key(&lost).u64(1);
+    b.s3.store.put(&GARBAGE, &row, &()).await.unwrap();
+    b.s3.sweep().await.unwrap();
+    assert_eq!((b.blobs().await, b.rows(&GARBAGE).await), (1, 0));
+    assert_eq!(b.get("kept").await.unwrap(), big(100_000));
+}
