@@ -215,6 +215,7 @@ def main():
     a.add_argument("--quick", action="store_true", help="fewer repeats: a look, not a figure")
     a.add_argument("--alone", action="store_true", help="without peers")
     args = a.parse_args()
+    args.peers = os.path.abspath(args.peers)
     os.makedirs(args.peers, exist_ok=True)
     LOADER = build_loader(args.peers)
     binary, repeat = os.path.abspath(args.fogbank), 1 if args.quick else 3
