@@ -8,7 +8,10 @@ use http::{HeaderMap, Method};
 use jiff::Timestamp;
 use parking_lot::Mutex;
 
-use crate::{ApiError, Body, BoxFuture, Check, Clock, Ids, Principal, Reply, Result, Str, Value};
+use crate::acting::Source;
+use crate::{
+    ApiError, Body, BoxFuture, Check, Clock, Credential, Ids, Principal, Reply, Result, Str, Value,
+};
 
 /// What a handler knows beside its input.
 pub struct Cx {
@@ -31,6 +34,8 @@ pub struct Cx {
     /// The HTTP request behind it; `None` for internal calls. For what the models do not carry
     /// (a `Location` to build, CORS), not for reading input.
     pub http: Option<Http>,
+    /// The resource for which a service acts; `None` for clients' requests.
+    pub source: Option<Arc<Source>>,
     pub cloud: Arc<dyn Cloud>,
     body: Mutex<Option<Body>>,
     trailers: Option<Trailers>,
@@ -84,6 +89,16 @@ pub trait Cloud: Send + Sync {
     /// Asks the policy engine about `cx`'s principal.
     fn authorize<'a>(&'a self, cx: &'a Cx, check: Check) -> BoxFuture<'a, Result<()>>;
 
+    /// The credential behind an access key, and the session token that goes with a temporary one.
+    /// A cloud without identities, as in tests, knows none.
+    fn identify<'a>(
+        &'a self,
+        _access_key: &'a str,
+        _session_token: Option<&'a str>,
+    ) -> BoxFuture<'a, Result<Option<Arc<Credential>>>> {
+        Box::pin(std::future::ready(Ok(None)))
+    }
+
     fn clock(&self) -> &Clock;
     fn ids(&self) -> &Ids;
 
@@ -117,6 +132,7 @@ pub struct CxParts {
     pub source_ip: IpAddr,
     pub secure: bool,
     pub http: Option<Http>,
+    pub source: Option<Arc<Source>>,
     pub body: Body,
 }
 
@@ -136,6 +152,7 @@ impl Cx {
             source_ip: p.source_ip,
             secure: p.secure,
             http: p.http,
+            source: p.source,
             cloud,
             body: Mutex::new(Some(p.body)),
             trailers: None,

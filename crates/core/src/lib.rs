@@ -4,6 +4,7 @@
 //! state; HTTP, XML and signatures belong to `gateway`, `wire` and `sigv4`.
 //! Keep this crate tiny: an edit here rebuilds everything.
 
+pub mod acting;
 pub mod arn;
 pub mod authz;
 pub mod body;
@@ -18,6 +19,7 @@ pub mod plane;
 pub mod principal;
 pub mod value;
 
+pub use acting::Source;
 pub use arn::Arn;
 pub use authz::{Check, Credential, Identities};
 pub use body::Body;

@@ -124,13 +124,14 @@ pub async fn start(settings: &Settings) -> Result<Running, Error> {
     let (clock, ids) = (Clock::default(), Ids::system());
     let state = data::open(settings)?;
     let root = Root::of(settings, &ids)?;
-    let parts = services::assemble(&state, settings, &clock, &ids).await?;
+    let mut parts = services::assemble(&state, settings, &clock, &ids).await?;
+    let background = parts.take_background();
     let gateway = Gateway::new(Options {
         identities: root.guard(parts.identities),
         services: parts.services,
         edges: parts.edges,
         planes: parts.planes,
-        listeners: Vec::new(),
+        listeners: parts.listeners,
         holdings: data::holdings(&state, settings.data.clone()),
         mode: settings.mode,
         clock,
@@ -140,7 +141,7 @@ pub async fn start(settings: &Settings) -> Result<Running, Error> {
         version: env!("CARGO_PKG_VERSION"),
     });
     let cloud: Arc<dyn fogbank_core::Cloud> = Arc::clone(&gateway) as _;
-    parts.background.start(&cloud);
+    background.start(&cloud);
     let (stop, stopped) = watch::channel(false);
     let serving = tokio::spawn(fogbank_gateway::serve(Arc::clone(&gateway), listeners, stopped));
     Ok(Running { address, data: settings.data.clone(), root, stop, serving })

@@ -40,6 +40,7 @@ impl Gateway {
             via_service: cx.http.is_none(),
             user_agent: cx.header("user-agent"),
             referer: cx.header("referer"),
+            source: cx.source.as_deref(),
             ..Context::new(caller, cx.now)
         };
         let verdict = self

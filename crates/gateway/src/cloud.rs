@@ -4,7 +4,9 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use fogbank_core::cx::{CxParts, Event};
-use fogbank_core::{ApiError, Body, BoxFuture, Check, Clock, Cloud, Cx, Ids, Reply, Result, Value};
+use fogbank_core::{
+    ApiError, Body, BoxFuture, Check, Clock, Cloud, Credential, Cx, Ids, Reply, Result, Value,
+};
 use fogbank_model::Protocol;
 use fogbank_wire::{self as wire, Call};
 
@@ -40,6 +42,7 @@ impl Cloud for Gateway {
                     source_ip: cx.source_ip,
                     secure: true,
                     http: None,
+                    source: cx.source.clone(),
                     body,
                 },
             );
@@ -63,6 +66,14 @@ impl Cloud for Gateway {
 
     fn authorize<'a>(&'a self, cx: &'a Cx, check: Check) -> BoxFuture<'a, Result<()>> {
         Box::pin(async move { self.allow(cx, &check).await })
+    }
+
+    fn identify<'a>(
+        &'a self,
+        access_key: &'a str,
+        session_token: Option<&'a str>,
+    ) -> BoxFuture<'a, Result<Option<Arc<Credential>>>> {
+        self.identities.credential(access_key, session_token)
     }
 
     fn clock(&self) -> &Clock {

@@ -241,6 +241,7 @@ impl Gateway {
                 source_ip: ip,
                 secure: peer.tls || ip.is_loopback(),
                 http: Some(http),
+                source: None,
                 body: Body::Empty,
             },
         )

@@ -5,7 +5,7 @@
 use std::borrow::Cow;
 use std::net::IpAddr;
 
-use fogbank_core::{Kind, Principal, Str};
+use fogbank_core::{Kind, Principal, Source, Str};
 use jiff::Timestamp;
 
 /// A request's context: the principal, the circumstances, and the service's own keys.
@@ -27,6 +27,8 @@ pub struct Context<'a> {
     /// `aws:UserAgent` and `aws:Referer`.
     pub user_agent: Option<&'a str>,
     pub referer: Option<&'a str>,
+    /// `aws:SourceArn` and `aws:SourceAccount`: for whom a service calls.
+    pub source: Option<&'a Source>,
     /// Service keys; these go first.
     pub keys: &'a [(Str, Vec<String>)],
     /// Whatever else the request carries.
@@ -78,6 +80,7 @@ impl<'a> Context<'a> {
             via_service: false,
             user_agent: None,
             referer: None,
+            source: None,
             keys: &[],
             more: &[],
         }
@@ -160,6 +163,8 @@ impl<'a> Context<'a> {
             "sourceidentity" => {
                 Some(Cow::Borrowed(p.session.as_ref()?.source_identity.as_deref()?))
             }
+            "sourcearn" => self.source.map(|s| Cow::Borrowed(s.arn.as_str())),
+            "sourceaccount" => self.source.map(|s| Cow::Borrowed(s.account.as_str())),
             "federatedprovider" => {
                 Some(Cow::Borrowed(p.session.as_ref()?.federated_provider.as_deref()?))
             }

@@ -1,5 +1,5 @@
-//! A cloud in which a service's handlers are tested by themselves: every check passes, there is
-//! nobody else to call, and nobody listens to events.
+//! A cloud in which a service's handlers are tested by themselves: every check passes, nobody else
+//! can be called but the neighbours that a test adds, and events are kept for it to look at.
 
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -9,21 +9,35 @@ use fogbank_core::{
     ApiError, Body, BoxFuture, Check, Clock, Cloud, Cx, Ids, Principal, Reply, Result, Service,
     Value,
 };
+use parking_lot::Mutex;
 
 /// The cloud. Its clock can be moved.
-#[derive(Debug)]
 pub struct Alone {
     pub clock: Clock,
     pub ids: Ids,
+    neighbours: Mutex<Vec<Service>>,
+    events: Mutex<Vec<Event>>,
 }
 
 impl Default for Alone {
     fn default() -> Self {
-        Alone { clock: Clock::default(), ids: Ids::system() }
+        let (neighbours, events) = Default::default();
+        Alone { clock: Clock::default(), ids: Ids::system(), neighbours, events }
     }
 }
 
 impl Alone {
+    /// Adds a service that [`Cx::call`] can reach.
+    pub fn add(&self, service: Service) {
+        self.neighbours.lock().push(service);
+    }
+
+    /// What was published since this was last asked.
+    #[must_use]
+    pub fn events(&self) -> Vec<Event> {
+        std::mem::take(&mut *self.events.lock())
+    }
+
     /// The context of a request that `principal` makes in its own account.
     #[must_use]
     pub fn cx(
@@ -43,6 +57,7 @@ impl Alone {
             source_ip: IpAddr::from([127, 0, 0, 1]),
             secure: true,
             http: None,
+            source: None,
             body: Body::Empty,
         };
         Cx::new(self.clone(), parts)
@@ -67,14 +82,34 @@ impl Alone {
 impl Cloud for Alone {
     fn call<'a>(
         &'a self,
-        _: &'a Cx,
+        cx: &'a Cx,
         service: &'a str,
         operation: &'a str,
-        _: Value,
-        _: Body,
+        input: Value,
+        body: Body,
     ) -> BoxFuture<'a, Result<Reply>> {
-        let refusal = ApiError::not_implemented(&format!("{service}:{operation}"));
-        Box::pin(std::future::ready(Err(refusal)))
+        let found = self.neighbours.lock().iter().find(|s| s.name() == service).cloned();
+        Box::pin(async move {
+            let refusal = || ApiError::not_implemented(&format!("{service}:{operation}"));
+            let neighbour = found.ok_or_else(refusal)?;
+            let name = neighbour.operations().into_iter().find(|o| *o == operation);
+            let parts = CxParts {
+                account: cx.account.clone(),
+                region: cx.region.clone(),
+                principal: Arc::clone(&cx.principal),
+                access_key: None,
+                service: neighbour.name(),
+                operation: name.ok_or_else(refusal)?,
+                request_id: self.ids.request_id(),
+                source_ip: cx.source_ip,
+                secure: true,
+                http: None,
+                source: cx.source.clone(),
+                body,
+            };
+            let inner = Cx::new(Arc::clone(&cx.cloud), parts);
+            neighbour.run(&inner, operation, input).await
+        })
     }
     fn authorize<'a>(&'a self, _: &'a Cx, _: Check) -> BoxFuture<'a, Result<()>> {
         Box::pin(std::future::ready(Ok(())))
@@ -85,7 +120,9 @@ impl Cloud for Alone {
     fn ids(&self) -> &Ids {
         &self.ids
     }
-    fn publish(&self, _: &Cx, _: Event) {}
+    fn publish(&self, _: &Cx, event: Event) {
+        self.events.lock().push(event);
+    }
     fn endpoint(&self) -> String {
         "http://127.0.0.1:4566".into()
     }

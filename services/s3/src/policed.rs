@@ -113,6 +113,7 @@ impl World {
                 source_ip: IpAddr::V4(Ipv4Addr::LOCALHOST),
                 secure: true,
                 http: Some(http),
+                source: None,
                 body,
             },
         )

@@ -90,6 +90,7 @@ impl Bench {
             source_ip: IpAddr::V4(Ipv4Addr::LOCALHOST),
             secure: true,
             http: None,
+            source: None,
             body,
         };
         Cx::new(self.world.clone(), parts)

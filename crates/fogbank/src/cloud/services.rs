@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use fogbank_core::{Clock, Cloud, Edge, Identities, Ids, Plane, Service};
+use fogbank_gateway::Listener;
 use fogbank_iam::Iam;
 use fogbank_identity::{NoIssuers, Sessions};
 use fogbank_s3::S3;
@@ -18,15 +19,20 @@ pub struct Parts {
     pub services: Vec<Service>,
     pub edges: Vec<(&'static str, Arc<dyn Edge>)>,
     pub planes: Vec<Arc<dyn Plane>>,
-    /// What runs by itself, once there is a cloud to run in.
-    pub background: Background,
+    /// Who is told of events.
+    pub listeners: Vec<Listener>,
+    background: Vec<Start>,
 }
 
-/// Work that no request asks for.
-pub struct Background {
-    s3: Arc<S3>,
-    websites: Arc<Websites>,
-    lifecycle: lifecycle::Options,
+/// Sets going what runs by itself, once there is a cloud to run in.
+type Start = Box<dyn FnOnce(&Arc<dyn Cloud>) + Send>;
+
+/// What services are made over.
+struct Base<'a> {
+    state: &'a State,
+    settings: &'a Settings,
+    clock: &'a Clock,
+    ids: &'a Ids,
 }
 
 /// Makes every service. When it returns, their state is loaded.
@@ -39,31 +45,69 @@ pub async fn assemble(
     clock: &Clock,
     ids: &Ids,
 ) -> Result<Parts, Error> {
-    let fault = |e: fogbank_core::ApiError| {
-        Error::Service(e.internal_context().map_or_else(|| e.to_string(), str::to_owned))
-    };
-    let sessions = Sessions::open(&state.store, ids).await.map_err(fault)?;
-    let iam = Iam::new(state.store.clone(), sessions.clone(), clock.clone());
+    let base = Base { state, settings, clock, ids };
+    let mut parts = identities(&base).await?;
+    s3(&base, &mut parts).await?;
+    Ok(parts)
+}
+
+/// IAM and STS.
+async fn identities(base: &Base<'_>) -> Result<Parts, Error> {
+    let store = &base.state.store;
+    let sessions = Sessions::open(store, base.ids).await.map_err(fault)?;
+    let iam = Iam::new(store.clone(), sessions.clone(), base.clock.clone());
     let sts = fogbank_sts::service(iam.clone(), Arc::new(NoIssuers), sessions);
-    let s3 = S3::new(state.store.clone(), state.blobs.clone());
-    let s3 = Arc::new(s3.with_acls_by_default(settings.s3_acls));
+    Ok(Parts {
+        services: vec![iam.service(), sts],
+        identities: iam,
+        edges: Vec::new(),
+        planes: Vec::new(),
+        listeners: Vec::new(),
+        background: Vec::new(),
+    })
+}
+
+async fn s3(base: &Base<'_>, parts: &mut Parts) -> Result<(), Error> {
+    let s3 = S3::new(base.state.store.clone(), base.state.blobs.clone());
+    let s3 = Arc::new(s3.with_acls_by_default(base.settings.s3_acls));
     // What an earlier run had dropped and not yet deleted when it was killed.
     s3.sweep().await.map_err(fault)?;
     let websites = Arc::new(Websites::new(Arc::clone(&s3)));
-    let day = settings.lifecycle_day.map_or(lifecycle::Day::REAL, lifecycle::Day::of_seconds);
-    Ok(Parts {
-        identities: iam.clone(),
-        services: vec![iam.service(), sts, fogbank_s3::service(Arc::clone(&s3))],
-        edges: vec![("s3", Arc::clone(&s3) as Arc<dyn Edge>)],
-        planes: vec![Arc::clone(&websites) as Arc<dyn Plane>],
-        background: Background { s3, websites, lifecycle: lifecycle::Options { day } },
-    })
+    let day = base.settings.lifecycle_day.map_or(lifecycle::Day::REAL, lifecycle::Day::of_seconds);
+    parts.services.push(fogbank_s3::service(Arc::clone(&s3)));
+    parts.edges.push(("s3", Arc::clone(&s3) as Arc<dyn Edge>));
+    parts.planes.push(Arc::clone(&websites) as Arc<dyn Plane>);
+    parts.start(move |cloud| {
+        websites.connect(cloud);
+        lifecycle::start(s3, Arc::clone(cloud), lifecycle::Options { day });
+    });
+    Ok(())
 }
+
+impl Parts {
+    /// Adds what is to be set going.
+    fn start(&mut self, start: impl FnOnce(&Arc<dyn Cloud>) + Send + 'static) {
+        self.background.push(Box::new(start));
+    }
+
+    /// Takes out what is to be set going in the cloud.
+    pub fn take_background(&mut self) -> Background {
+        Background(std::mem::take(&mut self.background))
+    }
+}
+
+/// Work that no request asks for.
+pub struct Background(Vec<Start>);
 
 impl Background {
     /// Sets it going in `cloud`.
     pub fn start(self, cloud: &Arc<dyn Cloud>) {
-        self.websites.connect(cloud);
-        lifecycle::start(self.s3, Arc::clone(cloud), self.lifecycle);
+        for start in self.0 {
+            start(cloud);
+        }
     }
+}
+
+fn fault(e: fogbank_core::ApiError) -> Error {
+    Error::Service(e.internal_context().map_or_else(|| e.to_string(), str::to_owned))
 }

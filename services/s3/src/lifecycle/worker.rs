@@ -1,12 +1,9 @@
 //! The background task that carries out lifecycle rules, on the cloud's clock.
 
-use std::borrow::Cow;
-use std::net::{IpAddr, Ipv4Addr};
 use std::sync::Arc;
 use std::time::Duration;
 
-use fogbank_core::cx::CxParts;
-use fogbank_core::{Body, Cloud, Cx, Principal, Result};
+use fogbank_core::{Cloud, Cx, Result};
 use fogbank_store::Range;
 use tokio::sync::Notify;
 
@@ -70,22 +67,8 @@ pub(super) async fn pass(s3: &S3, cloud: &Arc<dyn Cloud>, day: Day) -> Result<()
 
 /// S3 itself, at work in a bucket.
 fn acting(cloud: &Arc<dyn Cloud>, bucket: &BucketRecord) -> Cx {
-    Cx::new(
-        Arc::clone(cloud),
-        CxParts {
-            account: bucket.owner.clone(),
-            region: Cow::Owned(bucket.region.clone()),
-            principal: Arc::new(Principal::service("lifecycle.s3.amazonaws.com", &bucket.owner)),
-            access_key: None,
-            service: "s3",
-            operation: "DeleteObject",
-            request_id: cloud.ids().s3_request_id(),
-            source_ip: IpAddr::V4(Ipv4Addr::LOCALHOST),
-            secure: true,
-            http: None,
-            body: Body::Empty,
-        },
-    )
+    let host = "lifecycle.s3.amazonaws.com";
+    Cx::acting(cloud, host, "s3", &bucket.owner, bucket.region.clone(), None)
 }
 
 fn until_next(cloud: &dyn Cloud, day: Day) -> Duration {

@@ -184,6 +184,7 @@ fn cx(
                 tls: peer.tls,
                 headers: Arc::new(parts.headers.clone()),
             }),
+            source: None,
             body: Body::Empty,
         },
     )

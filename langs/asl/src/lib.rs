@@ -1,0 +1,1 @@
+//! The Amazon States Language: parsing, validation, and a step-by-step interpreter.

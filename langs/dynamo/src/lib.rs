@@ -1,0 +1,1 @@
+//! DynamoDB's languages: expressions, legacy conditions, PartiQL, numbers.

@@ -1,0 +1,1 @@
+//! The Velocity template language, as API Gateway's mapping templates speak it.

@@ -1,0 +1,1 @@
+//! Execution environments: the Runtime and Extensions APIs around a sandboxed function.

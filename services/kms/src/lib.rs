@@ -1,0 +1,1 @@
+//! AWS KMS: keys, aliases, grants, and what they encrypt.
