@@ -36,6 +36,9 @@ pub struct Cx {
     pub http: Option<Http>,
     /// The resource for which a service acts; `None` for clients' requests.
     pub source: Option<Arc<Source>>,
+    /// The model's name of the service that makes this call, in its caller's name or its own
+    /// (`kms:ViaService`, `aws:CalledViaLast`); `None` for clients' requests.
+    pub via: Option<&'static str>,
     pub cloud: Arc<dyn Cloud>,
     body: Mutex<Option<Body>>,
     trailers: Option<Trailers>,
@@ -153,12 +156,20 @@ impl Cx {
             secure: p.secure,
             http: p.http,
             source: p.source,
+            via: None,
             cloud,
             body: Mutex::new(Some(p.body)),
             trailers: None,
             ignored: Mutex::default(),
             memo: Mutex::default(),
         }
+    }
+
+    /// Says which service makes the call.
+    #[must_use]
+    pub fn with_via(mut self, service: &'static str) -> Self {
+        self.via = Some(service);
+        self
     }
 
     /// Replaces the streaming payload.

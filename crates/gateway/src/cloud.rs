@@ -45,7 +45,8 @@ impl Cloud for Gateway {
                     source: cx.source.clone(),
                     body,
                 },
-            );
+            )
+            .with_via(cx.service);
             let outcome = match wire::validate(&call, &input) {
                 Ok(()) => self.perform(&inner, input).await,
                 Err(e) => Err(e),

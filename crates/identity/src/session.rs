@@ -8,18 +8,15 @@ use std::sync::Arc;
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
-use bytes::Bytes;
 use fogbank_core::principal::Session;
 use fogbank_core::{Ids, Kind, Principal, Result};
-use fogbank_store::{Key, Lock, Store, Table};
+use fogbank_store::Store;
 use hmac::{Hmac, KeyInit, Mac};
 use jiff::Timestamp;
 use minicbor::{Decode, Encode};
 use sha2::Sha256;
 
-use crate::keys;
-
-static SECRETS: Table<Bytes> = Table::new("identity.secret");
+use crate::{keys, secret};
 
 const MAC: usize = 32;
 /// Longer texts are no tokens of ours; AWS's own stay far below.
@@ -54,17 +51,7 @@ impl Sessions {
     /// # Errors
     /// The store's.
     pub async fn open(store: &Store, ids: &Ids) -> Result<Self> {
-        let key = Key::new().str("session");
-        let mut tx = store.lock(&[Lock::exclusive(&SECRETS, &key)]).await;
-        let found = tx.get(&SECRETS, &key).await?;
-        if let Some(secret) = found.and_then(|b| <[u8; 32]>::try_from(&b[..]).ok()) {
-            return Ok(Sessions(Arc::new(secret)));
-        }
-        let mut secret = [0; 32];
-        ids.fill(&mut secret);
-        tx.put(&SECRETS, &key, &Bytes::copy_from_slice(&secret));
-        tx.commit().await?;
-        Ok(Sessions(Arc::new(secret)))
+        Ok(Sessions(Arc::new(secret::of(store, ids, "session").await?)))
     }
 
     /// Credentials for `grant`.

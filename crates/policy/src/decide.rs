@@ -101,9 +101,13 @@ impl Case<'_> {
         {
             return d;
         }
-        let granted = self
-            .any(Effect::Allow, resource.as_slice(), Source::Resource)
-            .or_else(|| self.request.granted.then(|| (allowed(Source::Grant), Hit::Direct)));
+        // A grant names its caller; a policy that only leaves it to the account's own policies
+        // does not weaken it.
+        let grant = self.request.granted.then(|| (allowed(Source::Grant), Hit::Direct));
+        let granted = match self.any(Effect::Allow, resource.as_slice(), Source::Resource) {
+            Some((_, Hit::Account)) | None if grant.is_some() => grant,
+            found => found,
+        };
         if self.request.resource_policy_required && granted.is_none() {
             return implicit(Source::Resource);
         }

@@ -107,7 +107,7 @@ impl Cloud for Alone {
                 source: cx.source.clone(),
                 body,
             };
-            let inner = Cx::new(Arc::clone(&cx.cloud), parts);
+            let inner = Cx::new(Arc::clone(&cx.cloud), parts).with_via(cx.service);
             neighbour.run(&inner, operation, input).await
         })
     }
