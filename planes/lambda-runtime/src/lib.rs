@@ -1,1 +1,19 @@
-//! Execution environments: the Runtime and Extensions APIs around a sandboxed function.
+//! Lambda's execution environments: what runs a function, apart from the service that owns it.
+//!
+//! An [`Environment`] is a sandbox with a runtime in it, which asks for work over the Runtime API
+//! <https://docs.aws.amazon.com/lambda/latest/dg/runtimes-api.html> and is frozen between
+//! invocations <https://docs.aws.amazon.com/lambda/latest/dg/lambda-runtime-environment.html>.
+//! **Invariant:** this crate knows no AWS service. Logs, connections and names go out through
+//! [`Logs`] and [`Front`]; code and credentials are handed in.
+
+mod environment;
+mod logs;
+mod outcome;
+mod runtimes;
+mod spec;
+
+pub use environment::{Capabilities, Environment, Environments, InitError, Options, Shutdown};
+pub use logs::{Line, Logs};
+pub use outcome::{Failure, Invocation, Outcome, Part};
+pub use runtimes::{Interpreter, Runtimes};
+pub use spec::{Credentials, Front, Level, LogFormat, Mount, Spec};
