@@ -1,1 +1,82 @@
 //! Amazon CloudWatch Logs: groups, streams, events.
+//!
+//! <https://docs.aws.amazon.com/AmazonCloudWatchLogs/latest/APIReference/Welcome.html>
+//!
+//! Events lie in chunks: what one PutLogEvents brought for one stream, cut so that a chunk spans at
+//! most ten seconds. A chunk stands under its stream in order of time; an index by group and time
+//! points at it, so that a search over a group by time costs what lies in that time.
+//!
+//! **Invariant:** an append is one transaction that locks its stream only; deleting a group or a
+//! stream takes its name away at once and leaves its events to a job.
+
+mod authz;
+mod chunk;
+mod error;
+mod event;
+mod gather;
+mod group;
+mod page;
+mod protect;
+mod put;
+mod read;
+mod resource_policy;
+mod stream;
+mod sweep;
+mod tag;
+#[cfg(test)]
+mod testing;
+
+use std::sync::{Arc, OnceLock};
+
+use fogbank_bus::Worker;
+use fogbank_core::{Cloud, Service};
+use fogbank_store::Store;
+
+/// The service's state.
+pub struct Logs {
+    store: Store,
+    workers: OnceLock<Workers>,
+}
+
+/// What works in the background; absent until [`Logs::start`].
+struct Workers {
+    sweep: Worker,
+}
+
+impl Logs {
+    /// Logs over `store`.
+    #[must_use]
+    pub fn new(store: Store) -> Arc<Self> {
+        Arc::new(Logs { store, workers: OnceLock::new() })
+    }
+
+    /// The operations as the gateway serves them.
+    #[must_use]
+    pub fn service(self: &Arc<Self>) -> Service {
+        Service::new(
+            "logs",
+            Arc::clone(self),
+            &[
+                group::OPS,
+                protect::OPS,
+                put::OPS,
+                read::OPS,
+                resource_policy::OPS,
+                stream::OPS,
+                tag::OPS,
+            ],
+        )
+    }
+
+    /// Sets going what no request asks for: retention, and the removal of what was deleted.
+    pub fn start(self: &Arc<Self>, cloud: &Arc<dyn Cloud>) {
+        let sweep = sweep::start(self, cloud);
+        let _ = self.workers.set(Workers { sweep });
+    }
+
+    fn swept(&self) {
+        if let Some(w) = self.workers.get() {
+            w.sweep.wake();
+        }
+    }
+}

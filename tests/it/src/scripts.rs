@@ -28,6 +28,7 @@ macro_rules! scripts {
 scripts![
     iam_enforcement,
     iam_resources,
+    logs_events,
     refused,
     s3_access,
     s3_checksums,

@@ -6,6 +6,7 @@ use fogbank_core::{Clock, Cloud, Edge, Identities, Ids, Plane, Service};
 use fogbank_gateway::Listener;
 use fogbank_iam::Iam;
 use fogbank_identity::{NoIssuers, Sessions};
+use fogbank_logs::Logs;
 use fogbank_s3::S3;
 use fogbank_s3::lifecycle;
 use fogbank_s3::website::Websites;
@@ -48,6 +49,7 @@ pub async fn assemble(
     let base = Base { state, settings, clock, ids };
     let mut parts = identities(&base).await?;
     s3(&base, &mut parts).await?;
+    logs(&base, &mut parts);
     Ok(parts)
 }
 
@@ -82,6 +84,12 @@ async fn s3(base: &Base<'_>, parts: &mut Parts) -> Result<(), Error> {
         lifecycle::start(s3, Arc::clone(cloud), lifecycle::Options { day });
     });
     Ok(())
+}
+
+fn logs(base: &Base<'_>, parts: &mut Parts) {
+    let logs = Logs::new(base.state.store.clone());
+    parts.services.push(logs.service());
+    parts.start(move |cloud| logs.start(cloud));
 }
 
 impl Parts {
