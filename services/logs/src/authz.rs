@@ -31,10 +31,10 @@ pub async fn groups(logs: &Logs, cx: &Cx, _: &Value) -> Checks {
 pub async fn create_group(logs: &Logs, cx: &Cx, input: &Value) -> Checks {
     let mut checks = group(logs, cx, input).await?;
     if let Some(Value::Map(tags)) = input.get("tags") {
-        checks[0] = with_tags(checks.remove(0), tags.iter().map(|(k, v)| (&**k, v.as_str())));
         // Tags at creation need the permission to tag, as on AWS.
-        let tagging = Check::new("logs:TagResource", arn(cx, named(input)));
-        checks.push(with_tags(tagging, tags.iter().map(|(k, v)| (&**k, v.as_str()))));
+        checks.push(Check::new("logs:TagResource", arn(cx, named(input))));
+        let tags = || tags.iter().map(|(k, v)| (&**k, v.as_str()));
+        checks = checks.into_iter().map(|c| with_tags(c, tags())).collect();
     }
     Ok(checks)
 }
