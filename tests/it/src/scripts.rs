@@ -29,6 +29,7 @@ scripts![
     iam_enforcement,
     iam_resources,
     logs_events,
+    kms,
     refused,
     s3_access,
     s3_checksums,

@@ -7,6 +7,7 @@ use fogbank_gateway::Listener;
 use fogbank_iam::Iam;
 use fogbank_identity::{NoIssuers, Sessions};
 use fogbank_logs::Logs;
+use fogbank_kms::Kms;
 use fogbank_s3::S3;
 use fogbank_s3::lifecycle;
 use fogbank_s3::website::Websites;
@@ -50,6 +51,7 @@ pub async fn assemble(
     let mut parts = identities(&base).await?;
     s3(&base, &mut parts).await?;
     logs(&base, &mut parts);
+    kms(&base, &mut parts).await?;
     Ok(parts)
 }
 
@@ -90,6 +92,14 @@ fn logs(base: &Base<'_>, parts: &mut Parts) {
     let logs = Logs::new(base.state.store.clone());
     parts.services.push(logs.service());
     parts.start(move |cloud| logs.start(cloud));
+}
+
+async fn kms(base: &Base<'_>, parts: &mut Parts) -> Result<(), Error> {
+    let kms = Kms::open(base.state.store.clone(), base.clock.clone(), base.ids.clone());
+    let kms = kms.await.map_err(fault)?;
+    parts.services.push(kms.service());
+    parts.start(move |_| kms.start());
+    Ok(())
 }
 
 impl Parts {
