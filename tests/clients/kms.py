@@ -198,8 +198,8 @@ same((status["KeyRotationEnabled"], status["RotationPeriodInDays"]), (True, 90),
 fails("ValidationException", 400, client("kms", parameter_validation=False).enable_key_rotation, KeyId=key, RotationPeriodInDays=89)
 kms.rotate_key_on_demand(KeyId=key)
 same([r["RotationType"] for r in kms.list_key_rotations(KeyId=key)["Rotations"]], ["ON_DEMAND"], "on demand")
-fails("ValidationException", 400, kms.schedule_key_deletion, KeyId=second["KeyId"], PendingWindowInDays=6)
 gone = kms.create_key()["KeyMetadata"]["KeyId"]
+fails("ValidationException", 400, kms.schedule_key_deletion, KeyId=gone, PendingWindowInDays=6)
 kms.create_alias(AliasName="alias/gone", TargetKeyId=gone)
 lost = kms.encrypt(KeyId=gone, Plaintext=b"x")["CiphertextBlob"]
 kept = kms.create_key()["KeyMetadata"]["KeyId"]
