@@ -238,8 +238,7 @@ async fn re_encrypt(kms: &Kms, cx: &Cx, input: ReEncryptInput) -> Result<ReEncry
     let source_algorithm = algorithm(&source.key, input.source_encryption_algorithm)?;
     let target_algorithm = algorithm(&target.key, input.destination_encryption_algorithm)?;
     let head = Head::read(&blob)?;
-    let plain =
-        kms.decrypt(&source.key, &head, &input.source_encryption_context, &blob).await?;
+    let plain = kms.decrypt(&source.key, &head, &input.source_encryption_context, &blob).await?;
     dry_run(input.dry_run)?;
     let context = &input.destination_encryption_context;
     let sealed = kms.encrypt(cx.ids(), &target.key, context, &plain).await?;

@@ -167,8 +167,7 @@ async fn create_key(kms: &Kms, cx: &Cx, input: CreateKeyInput) -> Result<Metadat
 /// The spec and the usage of a new key.
 fn kind(cx: &Cx, spec: Option<&str>, usage: Option<&str>) -> Result<(Spec, Usage)> {
     let spec = spec.unwrap_or("SYMMETRIC_DEFAULT");
-    let known =
-        Spec::parse(spec).ok_or_else(|| cx.refuse_member(&format!("KeySpec {spec}")))?;
+    let known = Spec::parse(spec).ok_or_else(|| cx.refuse_member(&format!("KeySpec {spec}")))?;
     let Some(usage) = usage else {
         if known == Spec::Symmetric {
             return Ok((known, Usage::EncryptDecrypt));
@@ -191,7 +190,8 @@ impl Kms {
         let place = Place { account: new.account, region: new.region, id: cx.ids().uuid() };
         // An AWS managed key rotates every year.
         let days = rotation::YEAR;
-        let yearly = new.managed_for.as_ref().map(|_| Rotation { days, next: rotation::after(now, days) });
+        let yearly =
+            new.managed_for.as_ref().map(|_| Rotation { days, next: rotation::after(now, days) });
         let key = KeyRecord {
             place,
             created: now,

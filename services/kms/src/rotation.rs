@@ -144,7 +144,13 @@ async fn rotate_key_on_demand(kms: &Kms, cx: &Cx, input: KeyInput) -> Result<Key
                 "The on-demand rotation limit of {ON_DEMAND} has been exceeded for this key."
             )));
         }
-        kms.renew(cx.ids(), tx, key, &material, Rotated { at: cx.now.as_microsecond(), on_demand: true })
+        kms.renew(
+            cx.ids(),
+            tx,
+            key,
+            &material,
+            Rotated { at: cx.now.as_microsecond(), on_demand: true },
+        )
     })
     .await?;
     Ok(KeyIdOutput { key_id: place.arn() })
@@ -233,7 +239,11 @@ async fn list_key_rotations(kms: &Kms, cx: &Cx, input: ListInput) -> Result<List
             key_material_id: key.place.material_id(g),
             rotation_date: how.map(|r| time(r.at)),
             rotation_type: how.map(|r| if r.on_demand { "ON_DEMAND" } else { "AUTOMATIC" }),
-            key_material_state: all.then_some(if g == key.generation { "CURRENT" } else { "NON_CURRENT" }),
+            key_material_state: all.then_some(if g == key.generation {
+                "CURRENT"
+            } else {
+                "NON_CURRENT"
+            }),
         }
     });
     let limit = input.limit.unwrap_or(100);

@@ -54,9 +54,9 @@ async fn create_grant(kms: &Kms, cx: &Cx, input: CreateInput) -> Result<CreateOu
         return Err(cx.refuse_member("RetiringServicePrincipal"));
     }
     kms.check_tokens(&input.grant_tokens)?;
-    let grantee = input.grantee_principal.ok_or_else(|| {
-        validation("You must specify a GranteePrincipal value for the grant.")
-    })?;
+    let grantee = input
+        .grantee_principal
+        .ok_or_else(|| validation("You must specify a GranteePrincipal value for the grant."))?;
     check_principal(&grantee)?;
     input.retiring_principal.as_deref().map_or(Ok(()), check_principal)?;
     let found = kms.asked(cx, 0, &input.key_id, By::Id).await?;
