@@ -9,7 +9,7 @@ use fogbank_store::{Key, Range, Store, Table, Tx};
 use minicbor::{Decode, Encode};
 use serde::{Deserialize, Serialize};
 
-use crate::error::{conflict, function_missing, invalid, not_found};
+use crate::error::{conflict, function_missing, invalid, not_found, validation};
 use crate::function::{FUNCTIONS, check_revision};
 use crate::name::{LATEST, Target, number};
 use crate::settings::limit;
@@ -60,9 +60,8 @@ pub async fn get(store: &Store, function: &Target, name: &str) -> Result<Option<
 /// When the store fails.
 pub async fn using(tx: &mut Tx, function: &Target, version: &str) -> Result<Vec<String>> {
     let all = tx.scan(&ALIASES, Range::prefix(&function.key()), usize::MAX).await?;
-    let leads = |a: &Alias| {
-        a.version == version || a.other.as_ref().is_some_and(|(v, _)| v == version)
-    };
+    let leads =
+        |a: &Alias| a.version == version || a.other.as_ref().is_some_and(|(v, _)| v == version);
     Ok(all.into_iter().filter(|(_, a)| leads(a)).filter_map(|(k, _)| name_of(&k)).collect())
 }
 
@@ -121,11 +120,15 @@ impl Routing {
     fn read(self, version: &str) -> Result<Option<(String, f64)>> {
         let weights = self.additional_version_weights.unwrap_or_default();
         if weights.len() > 1 {
-            return Err(invalid("Number of items in AdditionalVersionWeights cannot be greater than 1."));
+            return Err(invalid(
+                "Number of items in AdditionalVersionWeights cannot be greater than 1.",
+            ));
         }
         let Some((other, weight)) = weights.into_iter().next() else { return Ok(None) };
         if version == LATEST {
-            return Err(invalid("$LATEST is not supported for an alias pointing to more than 1 version"));
+            return Err(invalid(
+                "$LATEST is not supported for an alias pointing to more than 1 version",
+            ));
         }
         if other == version {
             return Err(invalid(format!(
@@ -151,6 +154,14 @@ struct CreateInput {
 /// <https://docs.aws.amazon.com/lambda/latest/api/API_CreateAlias.html>
 async fn create_alias(lambda: &Lambda, cx: &Cx, input: CreateInput) -> Result<View> {
     let function = Target::whole(cx, &input.function_name)?;
+    if number(&input.name).is_some() {
+        // The pattern looks ahead, which the front end's own check does not.
+        return Err(validation(
+            &input.name,
+            "name",
+            "Member must satisfy regular expression pattern: (?!^[0-9]+$)([a-zA-Z0-9-_]+)",
+        ));
+    }
     let other = match input.routing_config {
         Some(r) => r.read(&input.function_version)?,
         None => None,
@@ -279,7 +290,8 @@ async fn update_alias(lambda: &Lambda, cx: &Cx, input: UpdateInput) -> Result<Vi
 /// <https://docs.aws.amazon.com/lambda/latest/api/API_DeleteAlias.html>
 async fn delete_alias(lambda: &Lambda, cx: &Cx, input: NameInput) -> Result<()> {
     let function = Target::whole(cx, &input.function_name)?;
-    let mut tx = lambda.store.lock(&[fogbank_store::Lock::exclusive(&FUNCTIONS, &function.key())]).await;
+    let mut tx =
+        lambda.store.lock(&[fogbank_store::Lock::exclusive(&FUNCTIONS, &function.key())]).await;
     let target = function.with(Some(&input.name));
     tx.delete(&ALIASES, &key(&function, &input.name));
     permission::delete_one(&mut tx, &target);

@@ -131,7 +131,9 @@ impl Lambda {
     /// As [`Lambda::keep_code`].
     pub(crate) fn describe_code(&self, bytes: &Bytes) -> Result<Code> {
         let archive = Archive::open(bytes).map_err(|_| {
-            invalid("Could not unzip uploaded file. Please check your file, then try to upload again.")
+            invalid(
+                "Could not unzip uploaded file. Please check your file, then try to upload again.",
+            )
         })?;
         if archive.is_empty() {
             return Err(invalid("Uploaded file must be a non-empty zip"));

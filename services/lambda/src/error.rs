@@ -41,10 +41,7 @@ pub fn stale() -> ApiError {
 
 /// `PolicyLengthExceededException`: 400.
 pub fn policy_too_long() -> ApiError {
-    user(
-        "PolicyLengthExceededException",
-        "The final policy size is bigger than the limit (20480).",
-    )
+    user("PolicyLengthExceededException", "The final policy size is bigger than the limit (20480).")
 }
 
 /// `RequestTooLargeException`: 413.

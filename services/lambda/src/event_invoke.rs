@@ -187,8 +187,10 @@ pub async fn check_destination(cx: &Cx, target: &Target, role: &str, arn: &str) 
         Some("events") => "events:PutEvents",
         Some("s3") => return Err(cx.refuse_member("a destination in S3")),
         _ => {
-            return Err(invalid(format!("The provided destination config DestinationArn is not \
-                                        supported: {arn}")));
+            return Err(invalid(format!(
+                "The provided destination config DestinationArn is not \
+                                        supported: {arn}"
+            )));
         }
     };
     if arn.starts_with(&target.function_arn()) {
@@ -247,8 +249,12 @@ async fn list_configs(lambda: &Lambda, cx: &Cx, input: ListInput) -> Result<Valu
         fogbank_store::Part::Str(q) => Some(View::new(&target.with(Some(&q)), c)),
         _ => None,
     });
-    let page =
-        page::page(views, |v| &v.function_arn, input.marker.as_deref(), limit(input.max_items, 50))?;
+    let page = page::page(
+        views,
+        |v| &v.function_arn,
+        input.marker.as_deref(),
+        limit(input.max_items, 50),
+    )?;
     let items = page.items.iter().map(fogbank_core::value::to_value).collect::<Result<Vec<_>>>()?;
     Ok(map! { "FunctionEventInvokeConfigs" => items, "NextMarker" => page.next })
 }

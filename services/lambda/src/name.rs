@@ -171,8 +171,10 @@ mod tests {
             ("123456789012:function:f:live", format!("{arn}:live")),
             ("123456789012:f", arn.to_owned()),
             (arn, arn.to_owned()),
-            ("arn:aws:lambda:eu-west-2:000000000000:function:g:2",
-             "arn:aws:lambda:eu-west-2:000000000000:function:g:2".to_owned()),
+            (
+                "arn:aws:lambda:eu-west-2:000000000000:function:g:2",
+                "arn:aws:lambda:eu-west-2:000000000000:function:g:2".to_owned(),
+            ),
             ("us-east-1:123456789012:function:f", arn.to_owned()),
         ] {
             let target = Target::read("123456789012", "us-east-1", text).unwrap();

@@ -38,10 +38,8 @@ impl Policy {
     /// Renders the text anew, as another revision.
     pub fn changed(&mut self, cx: &Cx) {
         let all: Vec<&str> = self.statements.iter().map(|(_, s)| s.as_str()).collect();
-        self.text = format!(
-            r#"{{"Version":"2012-10-17","Id":"default","Statement":[{}]}}"#,
-            all.join(",")
-        );
+        self.text =
+            format!(r#"{{"Version":"2012-10-17","Id":"default","Statement":[{}]}}"#, all.join(","));
         self.revision = cx.ids().uuid();
     }
 
@@ -104,9 +102,7 @@ struct AddOutput {
 async fn add_permission(lambda: &Lambda, cx: &Cx, input: AddInput) -> Result<AddOutput> {
     let target = Target::parse(cx, &input.function_name, input.qualifier.as_deref())?;
     if target.qualifier.as_deref() == Some(LATEST) {
-        return Err(invalid(
-            "We currently do not support adding policies for $LATEST.",
-        ));
+        return Err(invalid("We currently do not support adding policies for $LATEST."));
     }
     let statement = statement(&input, &target.arn())?.to_string();
     let (mut tx, function) = lambda.change(&target, &[]).await?;
@@ -160,10 +156,8 @@ fn statement(input: &AddInput, resource: &str) -> Result<Json> {
         conditions.insert("ArnLike".into(), json!({ "AWS:SourceArn": arn }));
     }
     if let Some(via) = input.invoked_via_function_url {
-        conditions.insert(
-            "Bool".into(),
-            json!({ "lambda:InvokedViaFunctionUrl": via.to_string() }),
-        );
+        conditions
+            .insert("Bool".into(), json!({ "lambda:InvokedViaFunctionUrl": via.to_string() }));
     }
     let mut statement = Map::new();
     statement.insert("Sid".into(), json!(input.statement_id));
@@ -195,7 +189,9 @@ fn principal(text: &str) -> Result<Json> {
     } else if fogbank_policy::services::is_principal(text) {
         Ok(json!({ "Service": text }))
     } else {
-        Err(invalid("The provided principal was invalid. Please check the principal and try again."))
+        Err(invalid(
+            "The provided principal was invalid. Please check the principal and try again.",
+        ))
     }
 }
 
@@ -306,7 +302,10 @@ mod tests {
         );
         for (given, expected) in [
             ("123456789012", json!({"AWS": "arn:aws:iam::123456789012:root"})),
-            ("arn:aws:iam::123456789012:user/u", json!({"AWS": "arn:aws:iam::123456789012:user/u"})),
+            (
+                "arn:aws:iam::123456789012:user/u",
+                json!({"AWS": "arn:aws:iam::123456789012:user/u"}),
+            ),
             ("*", json!("*")),
         ] {
             assert_eq!(statement(&add(given), arn).unwrap()["Principal"], expected);

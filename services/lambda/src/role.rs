@@ -46,7 +46,7 @@ impl Roles {
         if let Some(known) = self.0.lock().get(&key).filter(|c| fresh(c)) {
             return Ok(Arc::clone(known));
         }
-        let made = acting(cloud, function).assume(role, &function.name).await?;
+        let made = acting(cloud, function).assume(role, &session_name(function)).await?;
         let mut known = self.0.lock();
         known.retain(|_, c| fresh(c));
         known.insert(key, Arc::clone(&made));
@@ -63,6 +63,12 @@ impl Roles {
     }
 }
 
+/// Sessions are named as their function; STS wants two characters at least.
+fn session_name(function: &Target) -> String {
+    let name = &function.name;
+    if name.len() < 2 { format!("{name}_") } else { name.clone() }
+}
+
 /// Whether the caller may give a function this role, and the role lets Lambda in.
 ///
 /// # Errors
@@ -77,7 +83,7 @@ pub async fn check(cx: &Cx, function: &Target, role: &str) -> Result<()> {
         .status(403));
     }
     cx.authorize(Check::new("iam:PassRole", role).with("iam:PassedToService", HOST)).await?;
-    let assumed = acting(&cx.cloud, function).assume(role, &function.name).await;
+    let assumed = acting(&cx.cloud, function).assume(role, &session_name(function)).await;
     assumed
         .map(|_| ())
         .map_err(|_| invalid("The role defined for the function cannot be assumed by Lambda."))
@@ -102,7 +108,7 @@ pub async fn may(
         ))
     };
     let lambda = acting(&cx.cloud, function);
-    let session = lambda.assume(role, &function.name).await.map_err(|_| denied())?;
+    let session = lambda.assume(role, &session_name(function)).await.map_err(|_| denied())?;
     let checked = lambda.in_session(&session).authorize(Check::new(action, resource)).await;
     checked.map_err(|_| denied())
 }

@@ -155,4 +155,3 @@ async fn list_versions(lambda: &Lambda, cx: &Cx, input: ListInput) -> Result<Lis
     versions.extend(found.iter().map(|(_, v)| v.brief(&target, function.tenancy)));
     Ok(ListOutput { versions, next_marker: more.then(|| page::encode(&last.to_string())) })
 }
-

@@ -28,6 +28,7 @@ macro_rules! scripts {
 scripts![
     iam_enforcement,
     iam_resources,
+    lambda_functions,
     logs_events,
     kms,
     refused,

@@ -45,6 +45,25 @@ pub fn open(settings: &Settings) -> Result<State, Error> {
     Ok(State { store, blobs })
 }
 
+/// A directory for files that can be made again: below the data directory, or among the system's
+/// temporary ones, where those of processes that are gone are removed.
+#[must_use]
+pub fn scratch(settings: &Settings, name: &str) -> PathBuf {
+    if let Some(dir) = &settings.data {
+        return dir.join(name);
+    }
+    const PREFIX: &str = "fogbank-scratch-";
+    let parent = std::env::temp_dir();
+    for entry in std::fs::read_dir(&parent).into_iter().flatten().flatten() {
+        let entry_name = entry.file_name();
+        let owner = entry_name.to_str().and_then(|n| n.strip_prefix(PREFIX)?.parse::<u32>().ok());
+        if owner.is_some_and(|pid| !std::path::Path::new(&format!("/proc/{pid}")).exists()) {
+            let _ = std::fs::remove_dir_all(entry.path());
+        }
+    }
+    parent.join(format!("{PREFIX}{}", std::process::id())).join(name)
+}
+
 /// What `fogbank status` tells of the state.
 pub fn holdings(state: &State, directory: Option<PathBuf>) -> fogbank_gateway::Holdings {
     let store = state.store.clone();

@@ -7,12 +7,13 @@ use fogbank_gateway::Listener;
 use fogbank_iam::Iam;
 use fogbank_identity::{NoIssuers, Sessions};
 use fogbank_kms::Kms;
+use fogbank_lambda::Lambda;
 use fogbank_logs::Logs;
 use fogbank_s3::S3;
 use fogbank_s3::lifecycle;
 use fogbank_s3::website::Websites;
 
-use super::data::State;
+use super::data::{self, State};
 use super::{Error, Settings};
 
 /// What a gateway needs of the services.
@@ -52,6 +53,7 @@ pub async fn assemble(
     s3(&base, &mut parts).await?;
     logs(&base, &mut parts);
     kms(&base, &mut parts).await?;
+    lambda(&base, &mut parts);
     Ok(parts)
 }
 
@@ -100,6 +102,17 @@ async fn kms(base: &Base<'_>, parts: &mut Parts) -> Result<(), Error> {
     parts.services.push(kms.service());
     parts.start(move |_| kms.start());
     Ok(())
+}
+
+fn lambda(base: &Base<'_>, parts: &mut Parts) {
+    let lambda = Lambda::new(fogbank_lambda::Options {
+        store: base.state.store.clone(),
+        blobs: base.state.blobs.clone(),
+        clock: base.clock.clone(),
+        folder: data::scratch(base.settings, "lambda").join("code"),
+    });
+    parts.services.push(lambda.service());
+    parts.start(move |cloud| lambda.start(cloud));
 }
 
 impl Parts {

@@ -15,7 +15,9 @@ pub async fn delete_function(lambda: &Lambda, cx: &Cx, input: QualifiedInput) ->
     match target.qualifier.as_deref() {
         None => delete_all(lambda, &target).await?,
         Some(LATEST) => {
-            return Err(invalid("$LATEST version cannot be deleted without deleting the function."));
+            return Err(invalid(
+                "$LATEST version cannot be deleted without deleting the function.",
+            ));
         }
         Some(q) => match number(q) {
             Some(n) => delete_version(lambda, &target, n).await?,

@@ -38,7 +38,8 @@ pub async fn list_functions(lambda: &Lambda, cx: &Cx, input: ListInput) -> Resul
     // The last function and version that were shown.
     let (mut name, mut version) = match input.marker.as_deref().map(page::decode).transpose()? {
         Some(m) => {
-            let (name, version) = m.split_once('/').ok_or_else(|| error::invalid("Invalid marker"))?;
+            let (name, version) =
+                m.split_once('/').ok_or_else(|| error::invalid("Invalid marker"))?;
             (Some(name.to_owned()), version.parse::<u64>().ok())
         }
         None => (None, None),
