@@ -4,6 +4,7 @@ use std::any::Any;
 use std::net::IpAddr;
 use std::sync::Arc;
 
+use bytes::Bytes;
 use http::{HeaderMap, Method};
 use jiff::Timestamp;
 use parking_lot::Mutex;
@@ -102,6 +103,33 @@ pub trait Cloud: Send + Sync {
         Box::pin(std::future::ready(Ok(None)))
     }
 
+    /// Who signed a request that a plane serves, with the whole of its body: `None` when nobody
+    /// did. `service` is the name that the signature must be scoped to (`execute-api`). A cloud
+    /// without identities takes every request for unsigned.
+    ///
+    /// # Errors
+    /// What is wrong with the signature, in the words of a REST service.
+    fn authenticate<'a>(
+        &'a self,
+        _service: &'a str,
+        _head: &'a http::request::Parts,
+        _body: &'a Bytes,
+    ) -> BoxFuture<'a, Result<Option<Arc<Credential>>>> {
+        Box::pin(std::future::ready(Ok(None)))
+    }
+
+    /// Makes a request in a service's own protocol with `cx`'s principal, decoded, authorised and
+    /// journalled like a client's; errors too come back as the service would have written them.
+    fn exchange<'a>(
+        &'a self,
+        _cx: &'a Cx,
+        request: Exchange,
+    ) -> BoxFuture<'a, http::Response<Body>> {
+        let mut none = http::Response::new(Body::from(format!("{}: no such service", request.service)));
+        *none.status_mut() = http::StatusCode::NOT_IMPLEMENTED;
+        Box::pin(std::future::ready(none))
+    }
+
     fn clock(&self) -> &Clock;
     fn ids(&self) -> &Ids;
 
@@ -110,6 +138,18 @@ pub trait Cloud: Send + Sync {
 
     /// A name and port at which clients on this machine reach the cloud: `http://127.0.0.1:4566`.
     fn endpoint(&self) -> String;
+}
+
+/// A request in a service's own protocol, without signature: its principal is known.
+#[derive(Debug)]
+pub struct Exchange {
+    /// The service as its host name has it (`states`, `dynamodb`, `lambda`).
+    pub service: String,
+    /// The operation, where the protocol names it beside the path: it is then filled in as the
+    /// protocol wants (`X-Amz-Target`, `Action`).
+    pub operation: Option<String>,
+    /// Path and query, headers and body.
+    pub request: http::Request<Bytes>,
 }
 
 /// Something that happened to a resource.

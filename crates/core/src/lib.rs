@@ -24,7 +24,7 @@ pub use arn::Arn;
 pub use authz::{Check, Credential, Identities};
 pub use body::Body;
 pub use clock::Clock;
-pub use cx::{Cloud, Cx, Http, Trailers};
+pub use cx::{Cloud, Cx, Exchange, Http, Trailers};
 pub use edge::{Edge, Form};
 pub use error::{ApiError, Result};
 pub use futures_util::future::BoxFuture;

@@ -18,6 +18,12 @@ pub trait Plane: Send + Sync {
     /// whose host is not an API's, so it must be cheap.
     fn serves(&self, host: &str) -> bool;
 
+    /// Whether a request by address or plain `localhost`, which names no host, is this plane's by
+    /// its path. `signed` is the service in its signature's scope, if it has one. Cheap, too.
+    fn serves_path(&self, _path: &str, _signed: Option<&str>) -> bool {
+        false
+    }
+
     /// Answers a request. The body streams; nothing has been authenticated.
     fn serve(
         &self,

@@ -3,9 +3,11 @@
 use std::sync::Arc;
 use std::time::Instant;
 
+use bytes::Bytes;
 use fogbank_core::cx::{CxParts, Event};
 use fogbank_core::{
-    ApiError, Body, BoxFuture, Check, Clock, Cloud, Credential, Cx, Ids, Reply, Result, Value,
+    ApiError, Body, BoxFuture, Check, Clock, Cloud, Credential, Cx, Exchange, Ids, Reply, Result,
+    Value,
 };
 use fogbank_model::Protocol;
 use fogbank_wire::{self as wire, Call};
@@ -75,6 +77,23 @@ impl Cloud for Gateway {
         session_token: Option<&'a str>,
     ) -> BoxFuture<'a, Result<Option<Arc<Credential>>>> {
         self.identities.credential(access_key, session_token)
+    }
+
+    fn authenticate<'a>(
+        &'a self,
+        service: &'a str,
+        head: &'a http::request::Parts,
+        body: &'a Bytes,
+    ) -> BoxFuture<'a, Result<Option<Arc<Credential>>>> {
+        Box::pin(self.signed_by(service, head, body))
+    }
+
+    fn exchange<'a>(
+        &'a self,
+        cx: &'a Cx,
+        request: Exchange,
+    ) -> BoxFuture<'a, http::Response<Body>> {
+        Box::pin(self.converse(cx, request))
     }
 
     fn clock(&self) -> &Clock {

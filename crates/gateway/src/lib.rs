@@ -28,6 +28,7 @@ mod authorise;
 mod browser;
 pub mod ca;
 mod cloud;
+mod exchange;
 mod form;
 mod incoming;
 mod journal;

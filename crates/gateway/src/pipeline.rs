@@ -5,7 +5,9 @@ use std::time::Instant;
 
 use bytes::Bytes;
 use fogbank_core::cx::CxParts;
-use fogbank_core::{ApiError, Body, Cloud, Cx, Http, Peer, Principal, Reply, Result, Str, Value};
+use fogbank_core::{
+    ApiError, Body, Cloud, Cx, Http, Peer, Plane, Principal, Reply, Result, Str, Value,
+};
 use fogbank_model::{Protocol, Service as Model};
 use fogbank_sigv4::Dialect;
 use fogbank_wire::{self as wire, Call};
@@ -50,9 +52,7 @@ impl Gateway {
         }
         let Some(host) = host(&parts) else { return refuse(StatusCode::BAD_REQUEST) };
         let name = names::without_port(&host).to_ascii_lowercase();
-        if !names::is_plain(&name)
-            && let Some(plane) = self.planes.iter().find(|p| p.serves(&name))
-        {
+        if let Some(plane) = self.plane(&name, &parts) {
             let body = incoming::stream(body, Default::default());
             return plane.serve(http::Request::from_parts(parts, body), peer).await;
         }
@@ -76,6 +76,23 @@ impl Gateway {
         }
         let region = place.region.map(str::to_owned);
         self.reply(model, Arrived { parts, original, host, region, content, peer }).await
+    }
+
+    /// The plane whose host or, where the host says nothing, whose path it is.
+    fn plane(&self, host: &str, parts: &Parts) -> Option<&Arc<dyn Plane>> {
+        if !names::is_plain(host) {
+            return self.planes.iter().find(|p| p.serves(host));
+        }
+        let path = parts.uri.path();
+        let mut fits = self.planes.iter().filter(|p| p.serves_path(path, None));
+        let first = fits.next()?;
+        match names::signed_service(parts) {
+            None => Some(first),
+            signed => {
+                let signed = signed.as_deref();
+                std::iter::once(first).chain(fits).find(|p| p.serves_path(path, signed))
+            }
+        }
     }
 
     /// The service, and the body if it had to be read to know.
@@ -281,7 +298,7 @@ fn log(model: &Model, trace: &Trace, e: &ApiError) {
 }
 
 /// The headers that every reply ends with; the protocols have written most of them.
-fn sign_off(headers: &mut HeaderMap, model: &Model, request_id: &str) {
+pub fn sign_off(headers: &mut HeaderMap, model: &Model, request_id: &str) {
     headers.insert(header::SERVER, HeaderValue::from_static("fogbank"));
     let id = if dialect(model) == Dialect::S3 { "x-amz-request-id" } else { "x-amzn-requestid" };
     if !headers.contains_key(id)
