@@ -125,7 +125,8 @@ pub trait Cloud: Send + Sync {
         _cx: &'a Cx,
         request: Exchange,
     ) -> BoxFuture<'a, http::Response<Body>> {
-        let mut none = http::Response::new(Body::from(format!("{}: no such service", request.service)));
+        let mut none =
+            http::Response::new(Body::from(format!("{}: no such service", request.service)));
         *none.status_mut() = http::StatusCode::NOT_IMPLEMENTED;
         Box::pin(std::future::ready(none))
     }

@@ -179,8 +179,7 @@ fn target_of(model: &Model) -> &'static str {
 
 fn error(model: &'static Model, call: Option<Call>, e: &ApiError, id: &str) -> Response<Body> {
     let protocol = model.protocols.first().copied().unwrap_or(Protocol::Json);
-    let (operation, protocol) =
-        call.map_or((None, protocol), |c| (Some(c.operation), c.protocol));
+    let (operation, protocol) = call.map_or((None, protocol), |c| (Some(c.operation), c.protocol));
     wire::encode_error(model, operation, protocol, e, id)
 }
 
@@ -207,7 +206,10 @@ mod tests {
     fn operations_are_named_as_each_protocol_wants() {
         let (parts, body) = named("states", "StartSyncExecution", "{\"a\":1}");
         assert_eq!(parts.headers["x-amz-target"], "AWSStepFunctions.StartSyncExecution");
-        assert_eq!((parts.method.as_str(), parts.uri.path(), &body[..]), ("POST", "/", &b"{\"a\":1}"[..]));
+        assert_eq!(
+            (parts.method.as_str(), parts.uri.path(), &body[..]),
+            ("POST", "/", &b"{\"a\":1}"[..])
+        );
         let (parts, body) = named("sns", "Publish", "");
         assert_eq!(body, "Action=Publish&Version=2010-03-31&A=1");
         assert!(parts.headers[header::CONTENT_TYPE].as_bytes().starts_with(b"application/x-www"));

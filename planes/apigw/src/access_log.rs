@@ -157,7 +157,9 @@ mod tests {
         let mut context = Context::default();
         context.set("requestId", "r");
         context.set("routeKey", "GET /\"x\"");
-        let format = Format::parse("{\"id\":\"$context.requestId\",\"r\":\"$context.routeKey\",\"u\":\"$context.identity.userArn\"}\n");
+        let format = Format::parse(
+            "{\"id\":\"$context.requestId\",\"r\":\"$context.routeKey\",\"u\":\"$context.identity.userArn\"}\n",
+        );
         assert_eq!(format.line(&context), "{\"id\":\"r\",\"r\":\"GET /\\\"x\\\"\",\"u\":\"-\"} ");
         assert!(format.names_the_request());
         assert!(!Format::parse("$context.status").names_the_request());

@@ -75,7 +75,10 @@ mod tests {
             ("x1.execute-api.us-east-1.amazonaws.com", Some(("x1", Some("us-east-1")))),
             ("x1.execute-api.localhost", Some(("x1", None))),
             ("x1.execute-api.localhost.localstack.cloud", Some(("x1", None))),
-            ("x1.execute-api.eu-west-1.localhost.localstack.cloud", Some(("x1", Some("eu-west-1")))),
+            (
+                "x1.execute-api.eu-west-1.localhost.localstack.cloud",
+                Some(("x1", Some("eu-west-1"))),
+            ),
             ("x1.s3.amazonaws.com", None),
             ("execute-api.us-east-1.amazonaws.com", None),
             ("a.b.execute-api.localhost", None),

@@ -58,7 +58,10 @@ pub fn is_text(content_type: Option<&str>) -> bool {
         || t.ends_with("+xml")
         || matches!(
             &*t,
-            "application/json" | "application/xml" | "application/javascript" | "application/graphql"
+            "application/json"
+                | "application/xml"
+                | "application/javascript"
+                | "application/graphql"
         )
 }
 
@@ -203,7 +206,9 @@ fn body(event: &mut Map<String, Value>, visit: &Visit, binary: Binary<'_>, null:
     }
     let text = match std::str::from_utf8(&visit.body) {
         Ok(text) if !binary.is(visit.header("content-type")) => Some(text.to_owned()),
-        Err(_) if matches!(binary, Binary::Listed(_)) && !binary.is(visit.header("content-type")) => {
+        Err(_)
+            if matches!(binary, Binary::Listed(_)) && !binary.is(visit.header("content-type")) =>
+        {
             Some(String::from_utf8_lossy(&visit.body).into_owned())
         }
         _ => None,
@@ -214,7 +219,11 @@ fn body(event: &mut Map<String, Value>, visit: &Visit, binary: Binary<'_>, null:
 }
 
 fn map_of(pairs: &[(&str, String)]) -> Value {
-    pairs.iter().map(|(k, v)| ((*k).to_owned(), Value::from(v.as_str()))).collect::<Map<_, _>>().into()
+    pairs
+        .iter()
+        .map(|(k, v)| ((*k).to_owned(), Value::from(v.as_str())))
+        .collect::<Map<_, _>>()
+        .into()
 }
 
 fn join(map: &mut Map<String, Value>, name: String, value: &str) {
@@ -279,9 +288,10 @@ pub fn is_hop(name: &str) -> bool {
 }
 
 fn texts(headers: &HeaderMap) -> impl Iterator<Item = (&str, String)> {
-    headers.iter().filter(|(n, _)| !is_hop(n.as_str())).map(|(n, v)| {
-        (n.as_str(), String::from_utf8_lossy(v.as_bytes()).into_owned())
-    })
+    headers
+        .iter()
+        .filter(|(n, _)| !is_hop(n.as_str()))
+        .map(|(n, v)| (n.as_str(), String::from_utf8_lossy(v.as_bytes()).into_owned()))
 }
 
 fn joined_headers(visit: &Visit) -> Map<String, Value> {
@@ -349,9 +359,8 @@ fn usual_case(name: &str) -> &str {
         "X-Forwarded-Proto",
         "X-Requested-With",
     ];
-    let at = USUAL.binary_search_by(|u| {
-        u.bytes().map(|b| b.to_ascii_lowercase()).cmp(name.bytes())
-    });
+    let at =
+        USUAL.binary_search_by(|u| u.bytes().map(|b| b.to_ascii_lowercase()).cmp(name.bytes()));
     at.map_or(name, |i| USUAL[i])
 }
 

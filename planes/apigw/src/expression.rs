@@ -152,7 +152,10 @@ mod tests {
         };
         for (text, expected) in [
             ("$context.requestId", "r1"),
-            ("{\"id\":\"$context.requestId\",\"ip\":\"$context.identity.sourceIp\"}", "{\"id\":\"r1\",\"ip\":\"::1\"}"),
+            (
+                "{\"id\":\"$context.requestId\",\"ip\":\"$context.identity.sourceIp\"}",
+                "{\"id\":\"r1\",\"ip\":\"::1\"}",
+            ),
             ("$context.requestId.", "r1."),
             ("a${stageVariables.v}b$stageVariables.v", "aVbV"),
             ("$context.nothing $other.x $ $$ ${", "- $other.x $ $$ ${"),

@@ -68,10 +68,8 @@ pub async fn invoke(
     if let Some(tenant) = manner.tenant {
         input.push(("TenantId".into(), tenant.into()));
     }
-    let reply = cx
-        .cloud
-        .call(cx, "lambda", "Invoke", Value::Map(input), fogbank_core::Body::Empty)
-        .await?;
+    let reply =
+        cx.cloud.call(cx, "lambda", "Invoke", Value::Map(input), fogbank_core::Body::Empty).await?;
     let payload = match (reply.value.get("Payload"), reply.body) {
         (Some(Value::Blob(b)), _) => b.clone(),
         (_, Some(body)) => body.collect(crate::visit::LIMIT).await?,

@@ -51,11 +51,8 @@ impl ExecuteApi {
         };
         let (api, region) = (address.api.to_owned(), address.region.map(str::to_owned));
         let path = address.path.into_owned();
-        let body = body.collect(LIMIT).await;
-        let too_large = body.as_ref().is_err_and(|e| e.code() == "RequestEntityTooLarge");
-        let body = match body {
-            Ok(bytes) => bytes,
-            Err(_) if too_large => bytes::Bytes::new(),
+        let (body, too_large) = match whole(body).await {
+            Ok(whole) => whole.map_or_else(|| (bytes::Bytes::new(), true), |b| (b, false)),
             Err(_) => return message(StatusCode::BAD_REQUEST, "Bad Request"),
         };
         let mut visit = Visit::new(cloud, parts, body, peer, host);
@@ -71,6 +68,29 @@ impl ExecuteApi {
         }
         unknown()
     }
+}
+
+/// The whole of a body; `None` when it is larger than may be. Some of what is too much is read and
+/// dropped, so that a client which is still sending gets to read the answer.
+async fn whole(mut body: Body) -> fogbank_core::Result<Option<bytes::Bytes>> {
+    const DROPPED: usize = 4 << 20;
+    if body.length().is_some_and(|n| n <= LIMIT as u64) {
+        return body.collect(LIMIT).await.map(Some);
+    }
+    let (mut all, mut size) = (bytes::BytesMut::new(), 0);
+    while let Some(piece) = body.next().await {
+        let piece = piece?;
+        size += piece.len();
+        if size <= LIMIT {
+            all.extend_from_slice(&piece);
+        } else {
+            all.clear();
+            if size > LIMIT + DROPPED {
+                break;
+            }
+        }
+    }
+    Ok((size <= LIMIT).then(|| all.freeze()))
 }
 
 /// AWS's names resolve for every id; who asks for an API that is not there is told nothing.

@@ -32,7 +32,9 @@ pub fn parse_proxied(payload: &[u8], inferred: bool) -> Option<Proxied> {
         return inferred.then(|| infer(&value));
     };
     let status = match status {
-        Value::Number(n) => n.as_u64().or_else(|| n.as_f64().filter(|f| f.fract() == 0.0).map(|f| f as u64)),
+        Value::Number(n) => {
+            n.as_u64().or_else(|| n.as_f64().filter(|f| f.fract() == 0.0).map(|f| f as u64))
+        }
         Value::String(s) => s.parse().ok(),
         _ => None,
     };

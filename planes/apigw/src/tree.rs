@@ -177,7 +177,8 @@ mod tests {
             tree.insert(&Pattern::parse(path).unwrap(), (method, path));
         }
         let find = |method: &str, path: &str| {
-            let fits = |(m, p): &(&'static str, &'static str)| (*m == "ANY" || *m == method).then_some(*p);
+            let fits =
+                |(m, p): &(&'static str, &'static str)| (*m == "ANY" || *m == method).then_some(*p);
             tree.find(path, fits).map(|(p, v)| {
                 (p, v.into_iter().map(|(n, v)| format!("{n}={v}")).collect::<Vec<_>>().join(","))
             })

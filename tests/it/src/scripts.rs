@@ -17,7 +17,7 @@ macro_rules! scripts {
             for entry in std::fs::read_dir(fogbank_testkit::root().join("tests/clients"))? {
                 let name = entry?.file_name().to_string_lossy().into_owned();
                 let Some(name) = name.strip_suffix(".py") else { continue };
-                let known = name == "common" $(|| name == stringify!($name))*;
+                let known = ["common", "jwt_for_tests", "apigateway_common"].contains(&name) $(|| name == stringify!($name))*;
                 assert!(known, "tests/clients/{name}.py has no test");
             }
             Ok(())
@@ -26,6 +26,7 @@ macro_rules! scripts {
 }
 
 scripts![
+    apigatewayv2,
     iam_enforcement,
     iam_resources,
     lambda_functions,

@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+use fogbank_apigatewayv2::ApiGatewayV2;
+use fogbank_apigw::{ExecuteApi, Front};
 use fogbank_core::{Clock, Cloud, Edge, Identities, Ids, Plane, Service};
 use fogbank_gateway::Listener;
 use fogbank_iam::Iam;
@@ -54,6 +56,7 @@ pub async fn assemble(
     logs(&base, &mut parts);
     kms(&base, &mut parts).await?;
     lambda(&base, &mut parts);
+    api_gateway(&base, &mut parts);
     Ok(parts)
 }
 
@@ -113,6 +116,19 @@ fn lambda(base: &Base<'_>, parts: &mut Parts) {
     });
     parts.services.push(lambda.service());
     parts.start(move |cloud| lambda.start(cloud));
+}
+
+/// REST and HTTP APIs, and the names that serve them.
+fn api_gateway(base: &Base<'_>, parts: &mut Parts) {
+    let logs = Arc::new(fogbank_apigw::Logs::default());
+    let v2 = ApiGatewayV2::new(base.state.store.clone(), Arc::clone(&logs));
+    let plane = Arc::new(ExecuteApi::new(vec![Arc::clone(&v2) as Arc<dyn Front>]));
+    parts.services.push(fogbank_apigatewayv2::service(&v2));
+    parts.planes.push(Arc::clone(&plane) as Arc<dyn Plane>);
+    parts.start(move |cloud| {
+        plane.connect(cloud);
+        logs.start(cloud);
+    });
 }
 
 impl Parts {
