@@ -72,9 +72,9 @@ pub fn call(name: &str, arguments: Vec<Val>, env: &dyn Env) -> Result<Val, Error
             Val::Series(s) => Ok(Val::Number(s.period as f64)),
             _ => invalid("PERIOD takes a time series"),
         },
-        "RATE" => each(next()?, &|s| {
-            differ(s, |(t, x), (before, y)| (y - x) / (before - t) as f64)
-        }),
+        "RATE" => {
+            each(next()?, &|s| differ(s, |(t, x), (before, y)| (y - x) / (before - t) as f64))
+        }
         "DIFF" => each(next()?, &|s| differ(s, |(_, x), (_, y)| y - x)),
         "DIFF_TIME" => each(next()?, &|s| differ(s, |(t, _), (u, _)| (u - t) as f64)),
         "RUNNING_SUM" => each(next()?, &|mut s| {

@@ -206,9 +206,9 @@ pub async fn answer(
     }
     while !left.is_empty() {
         let ready = left.iter().position(|(_, e)| {
-            e.names().iter().all(|n| {
-                world.known.contains_key(n) || !queries.iter().any(|q| q.id == *n)
-            })
+            e.names()
+                .iter()
+                .all(|n| world.known.contains_key(n) || !queries.iter().any(|q| q.id == *n))
         });
         let Some(i) = ready else {
             return Err(in_expression(&left[0].0.id, "It refers to itself"));

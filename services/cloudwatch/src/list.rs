@@ -113,4 +113,3 @@ fn token(text: &str) -> Result<Key> {
     let bytes: Result<Vec<u8>> = (0..text.len()).step_by(2).map(byte).collect();
     Ok(Key::from_bytes(&bytes?))
 }
-

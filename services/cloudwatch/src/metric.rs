@@ -28,9 +28,7 @@ pub struct Metric {
 fogbank_store::record!(Metric, version = 1);
 
 /// A dimension, in records and on the wire.
-#[derive(
-    Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Encode, Decode, Serialize, Deserialize,
-)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Encode, Decode, Serialize, Deserialize)]
 #[serde(rename_all = "PascalCase")]
 pub struct Dimension {
     #[n(0)]

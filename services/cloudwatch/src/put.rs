@@ -16,7 +16,8 @@ pub const OPS: &[Op<CloudWatch>] = ops![PutMetricData => put_metric_data [put_ch
 /// The namespace is a condition; services write their own metrics.
 async fn put_checks(_: &CloudWatch, cx: &Cx, input: &Value) -> Result<Vec<Check>> {
     let namespace = input.str("Namespace").unwrap_or_default();
-    let mut check = Check::new("cloudwatch:PutMetricData", "*").with("cloudwatch:namespace", namespace);
+    let mut check =
+        Check::new("cloudwatch:PutMetricData", "*").with("cloudwatch:namespace", namespace);
     check.granted = cx.principal.kind == Kind::Service;
     Ok(vec![check])
 }
@@ -99,12 +100,7 @@ impl Change {
     }
 }
 
-async fn write(
-    cw: &CloudWatch,
-    cx: &Cx,
-    changes: BTreeMap<Key, Change>,
-    now: i64,
-) -> Result<()> {
+async fn write(cw: &CloudWatch, cx: &Cx, changes: BTreeMap<Key, Change>, now: i64) -> Result<()> {
     let locks: Vec<Lock> = changes.keys().map(|k| Lock::exclusive(&METRICS, k)).collect();
     let mut tx = cw.store.lock(&locks).await;
     for (key, change) in changes {

@@ -26,10 +26,7 @@ pub struct Asked<'a> {
 }
 
 /// The data of a metric by the start of each period, and the unit it has.
-pub async fn read(
-    store: &Store,
-    asked: &Asked<'_>,
-) -> Result<BTreeMap<i64, (Bucket, String)>> {
+pub async fn read(store: &Store, asked: &Asked<'_>) -> Result<BTreeMap<i64, (Bucket, String)>> {
     let mut found: BTreeMap<i64, (Bucket, String)> = BTreeMap::new();
     let key = key(asked.account, asked.region, asked.metric);
     let Some(metric) = store.get(&METRICS, &key).await? else { return Ok(found) };

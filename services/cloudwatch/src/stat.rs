@@ -210,9 +210,25 @@ mod tests {
             let got = got.unwrap_or_else(|| panic!("{name}"));
             assert!((got - expected).abs() < 1e-9, "{name}: {got}");
         }
-        for bad in ["", "sum", "p", "p101", "p-1", "px", "TM", "TM()", "TM(:)", "TM(5:1)", "PR(1%:2%)",
-            "PR", "tm(1:2)", "TM(a:b)", "p1e1", "é99", "PR(:inf)"]
-        {
+        for bad in [
+            "",
+            "sum",
+            "p",
+            "p101",
+            "p-1",
+            "px",
+            "TM",
+            "TM()",
+            "TM(:)",
+            "TM(5:1)",
+            "PR(1%:2%)",
+            "PR",
+            "tm(1:2)",
+            "TM(a:b)",
+            "p1e1",
+            "é99",
+            "PR(:inf)",
+        ] {
             assert_eq!(Stat::parse(bad), None, "{bad}");
         }
         b.add_set(2.0, 3.0, 1.0, 2.0);

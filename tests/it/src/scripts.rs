@@ -27,6 +27,7 @@ macro_rules! scripts {
 
 scripts![
     apigatewayv2,
+    cloudwatch_metrics,
     iam_enforcement,
     iam_resources,
     lambda_functions,

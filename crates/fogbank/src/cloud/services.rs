@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use fogbank_apigatewayv2::ApiGatewayV2;
 use fogbank_apigw::{ExecuteApi, Front};
+use fogbank_cloudwatch::CloudWatch;
 use fogbank_core::{Clock, Cloud, Edge, Identities, Ids, Plane, Service};
 use fogbank_gateway::Listener;
 use fogbank_iam::Iam;
@@ -54,6 +55,7 @@ pub async fn assemble(
     let mut parts = identities(&base).await?;
     s3(&base, &mut parts).await?;
     logs(&base, &mut parts);
+    cloudwatch(&base, &mut parts);
     kms(&base, &mut parts).await?;
     lambda(&base, &mut parts);
     api_gateway(&base, &mut parts);
@@ -91,6 +93,12 @@ async fn s3(base: &Base<'_>, parts: &mut Parts) -> Result<(), Error> {
         lifecycle::start(s3, Arc::clone(cloud), lifecycle::Options { day });
     });
     Ok(())
+}
+
+fn cloudwatch(base: &Base<'_>, parts: &mut Parts) {
+    let cloudwatch = CloudWatch::new(base.state.store.clone());
+    parts.services.push(cloudwatch.service());
+    parts.start(move |cloud| cloudwatch.start(cloud));
 }
 
 fn logs(base: &Base<'_>, parts: &mut Parts) {

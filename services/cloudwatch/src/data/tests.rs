@@ -78,8 +78,14 @@ async fn metrics_and_expressions() {
         (vec![metric("m", "a"), metric("m", "b")], "ValidationError: The values for parameter id"),
         (vec![expression("e", "e + 1")], "ValidationError: Error in expression 'e': It refers"),
         (vec![expression("e", "x + 1")], "ValidationError: Error in expression 'e': Unknown id"),
-        (vec![metric("m", "a"), expression("e", "SUM(m)")], "ValidationError: Error in expression 'e': The expression must return"),
-        (vec![metric("m", "a"), expression("e", "m +")], "ValidationError: Error in expression 'e': "),
+        (
+            vec![metric("m", "a"), expression("e", "SUM(m)")],
+            "ValidationError: Error in expression 'e': The expression must return",
+        ),
+        (
+            vec![metric("m", "a"), expression("e", "m +")],
+            "ValidationError: Error in expression 'e': ",
+        ),
         (vec![expression("e", "SEARCH('{n} a', 'Sum')")], "NotImplemented: "),
         (vec![expression("e", "SELECT AVG(a) FROM n")], "NotImplemented: "),
         (vec![map! {"Id" => "e"}], "ValidationError: "),

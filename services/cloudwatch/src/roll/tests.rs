@@ -53,7 +53,9 @@ async fn data_ages_and_goes() {
     moved(100);
     assert_eq!(sums(&w, from, 3600).await, [120.0]);
     moved(500);
-    while !buckets().await.unwrap().is_empty() || !w.cw.store.scan(&METRICS, Range::all(), 1).await.unwrap().is_empty() {
+    while !buckets().await.unwrap().is_empty()
+        || !w.cw.store.scan(&METRICS, Range::all(), 1).await.unwrap().is_empty()
+    {
         tokio::task::yield_now().await;
     }
 }

@@ -28,13 +28,21 @@ async fn statistics_by_period() {
     let got = w.ok("GetMetricStatistics", ask(60)).await;
     let points = got.get("Datapoints").unwrap().items();
     let of = |name: &str| -> Vec<f64> {
-        points.iter().flat_map(|p| numbers(Some(&Value::List(vec![p.get(name).unwrap().clone()])))).collect()
+        points
+            .iter()
+            .flat_map(|p| numbers(Some(&Value::List(vec![p.get(name).unwrap().clone()]))))
+            .collect()
     };
     assert_eq!(of("SampleCount"), [60.0, 40.0, 3.0]);
     assert_eq!(of("Sum"), [1830.0, 3220.0, 5.0]);
     assert_eq!(of("Maximum"), [60.0, 100.0, 3.0]);
     assert_eq!(points[0].str("Unit"), Some("Count"));
-    assert_eq!(numbers(Some(&Value::List(vec![points[0].get("ExtendedStatistics").unwrap().get("p90").unwrap().clone()]))), [54.0]);
+    assert_eq!(
+        numbers(Some(&Value::List(vec![
+            points[0].get("ExtendedStatistics").unwrap().get("p90").unwrap().clone()
+        ]))),
+        [54.0]
+    );
     let whole = w.ok("GetMetricStatistics", ask(600)).await;
     assert_eq!(whole.get("Datapoints").unwrap().items().len(), 1);
     for (more, error) in [
