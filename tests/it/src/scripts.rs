@@ -44,6 +44,7 @@ scripts![
     s3_settings,
     s3_signed_urls,
     s3_versions,
+    secretsmanager,
     sts,
 ];
 

@@ -15,6 +15,7 @@ use fogbank_logs::Logs;
 use fogbank_s3::S3;
 use fogbank_s3::lifecycle;
 use fogbank_s3::website::Websites;
+use fogbank_secretsmanager::Manager;
 
 use super::data::{self, State};
 use super::{Error, Settings};
@@ -59,6 +60,7 @@ pub async fn assemble(
     kms(&base, &mut parts).await?;
     lambda(&base, &mut parts);
     api_gateway(&base, &mut parts);
+    secretsmanager(&base, &mut parts);
     Ok(parts)
 }
 
@@ -137,6 +139,12 @@ fn api_gateway(base: &Base<'_>, parts: &mut Parts) {
         plane.connect(cloud);
         logs.start(cloud);
     });
+}
+
+fn secretsmanager(base: &Base<'_>, parts: &mut Parts) {
+    let secrets = Manager::new(base.state.store.clone());
+    parts.services.push(secrets.service());
+    parts.start(move |cloud| secrets.start(cloud));
 }
 
 impl Parts {
