@@ -1,0 +1,341 @@
+//! Sandboxes as their users see them: made, filled with processes, frozen, ended.
+
+use std::fs;
+use std::net::{TcpListener, UdpSocket};
+use std::os::fd::{AsFd, AsRawFd, OwnedFd};
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+
+use rustix::fs::{MemfdFlags, memfd_create};
+use rustix::net::{
+    AddressFamily, RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, SocketFlags, SocketType,
+};
+use rustix::process::Signal;
+
+use crate::cgroup::{Group, Groups};
+use crate::launch::{self, Base, Program};
+use crate::layout::{Layout, Port};
+use crate::process::{Newborn, Process};
+use crate::threads::Launchers;
+use crate::{Error, script};
+
+/// The program of a sandbox's first process; see `init/pid1.rs`.
+static PID1: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/pid1"));
+
+/// The first of the users that sandboxes run as, where we may choose: far above those of people
+/// and of container engines.
+const FIRST_USER: u32 = 1_700_000_000;
+/// How many users a fogbank takes from there on.
+const USERS: u32 = 65_536;
+
+/// Who a sandbox's processes are.
+#[derive(Clone, Copy, Debug)]
+pub struct Ids {
+    /// Whether we may choose, being root; otherwise sandboxes live in user namespaces.
+    pub(crate) privileged: bool,
+    /// The user and group of the programs, as they see themselves.
+    pub(crate) user: u32,
+    /// Of the first process.
+    pub(crate) init: u32,
+    /// Ours.
+    pub(crate) outer: (u32, u32),
+}
+
+/// What the kernel lets us do.
+#[derive(Clone, Debug)]
+pub struct Capabilities {
+    /// Sandboxes are apart from the machine and each other. Otherwise, why not.
+    pub isolated: Result<(), String>,
+    /// Memory, processor and process limits are the kernel's.
+    pub limits: bool,
+    /// Everything in a sandbox can be stopped at once.
+    pub freezes: bool,
+}
+
+/// Makes sandboxes; cheap to clone.
+#[derive(Clone)]
+pub struct Sandboxes(Arc<Inner>);
+
+struct Inner {
+    groups: Groups,
+    launchers: Launchers,
+    /// The empty folder that roots are mounted on.
+    root: PathBuf,
+    pid1: OwnedFd,
+    privileged: bool,
+    next: AtomicU64,
+    next_user: AtomicU32,
+}
+
+impl Drop for Inner {
+    fn drop(&mut self) {
+        self.groups.close();
+    }
+}
+
+/// A listening socket inside a sandbox.
+#[derive(Debug)]
+pub enum Socket {
+    Tcp(u16, TcpListener),
+    Udp(u16, UdpSocket),
+}
+
+impl Sandboxes {
+    /// `scratch` is an existing folder of our own.
+    ///
+    /// # Errors
+    /// When the system gives no threads or memory.
+    pub fn open(scratch: &std::path::Path) -> Result<Sandboxes, Error> {
+        let root = scratch.join("root");
+        fs::create_dir_all(&root).map_err(Error::io("the root's folder"))?;
+        let root = root.canonicalize().map_err(Error::io("the root's folder"))?;
+        let pid1 = memfd_create("pid1", MemfdFlags::CLOEXEC).map_err(Error::io("memory file"))?;
+        let mut written = 0;
+        while written < PID1.len() {
+            written +=
+                rustix::io::write(&pid1, &PID1[written..]).map_err(Error::io("memory file"))?;
+        }
+        Ok(Sandboxes(Arc::new(Inner {
+            groups: Groups::open(),
+            launchers: Launchers::start(2).map_err(Error::io("threads"))?,
+            root,
+            pid1: high(&pid1)?,
+            privileged: rustix::process::geteuid().is_root(),
+            next: AtomicU64::new(0),
+            next_user: AtomicU32::new(0),
+        })))
+    }
+
+    /// Tries one out.
+    pub async fn capabilities(&self) -> Capabilities {
+        let limits = crate::Limits { memory: 64 << 20, cpu_millis: 100, processes: 16 };
+        let (binds, links) = crate::layout::base();
+        let layout = Layout {
+            hostname: "probe".into(),
+            binds,
+            links,
+            merged: Vec::new(),
+            files: Vec::new(),
+            scratch: Vec::new(),
+            ports: vec![Port::Tcp(80)],
+            limits,
+        };
+        let isolated = match self.make(layout).await {
+            Ok(s) => {
+                s.end().await;
+                Ok(())
+            }
+            Err(e) => Err(e.to_string()),
+        };
+        let groups = &self.0.groups;
+        Capabilities { isolated, limits: groups.limits(), freezes: groups.freezes() }
+    }
+
+    fn ids(&self) -> Ids {
+        let outer = (rustix::process::geteuid().as_raw(), rustix::process::getegid().as_raw());
+        if !self.0.privileged {
+            return Ids { privileged: false, user: 993, init: 993, outer };
+        }
+        let block = FIRST_USER + (std::process::id() % 4096) * USERS;
+        let user = block + 1 + self.0.next_user.fetch_add(1, Ordering::Relaxed) % (USERS - 1);
+        Ids { privileged: true, user, init: block, outer }
+    }
+
+    /// Makes a sandbox with nothing in it but its first process.
+    ///
+    /// # Errors
+    /// The step that the kernel refused.
+    pub async fn make(&self, mut layout: Layout) -> Result<Sandbox, Error> {
+        let (inner, ids) = (Arc::clone(&self.0), self.ids());
+        // Who am I? `id`, `getpwuid` and the like should know.
+        let (user, home) = (ids.user, concat!("/ho", "me/sbx_user1051"));
+        let passwd = format!(
+            "root:x:0:0:root:/:/sbin/nologin\n\
+             sbx_user1051:x:{user}:{user}::{home}:/sbin/nologin\n"
+        );
+        layout.files.push(("/etc/passwd".into(), passwd.into_bytes()));
+        let group = format!("root:x:0:\nsbx_user1051:x:{user}:\n");
+        layout.files.push(("/etc/group".into(), group.into_bytes()));
+        let id = inner.next.fetch_add(1, Ordering::Relaxed);
+        let launchers = inner.launchers.clone();
+        let made = launchers.run(move || inner.make(id, &layout, ids)).await;
+        let (pid, control, group, sockets) = made.ok_or(Error::Ended)??;
+        let init = Process::adopt(pid)?;
+        Ok(Sandbox(Arc::new(Made {
+            all: Arc::clone(&self.0),
+            ids,
+            init,
+            _control: control,
+            group: Some(group),
+            sockets: parking_lot::Mutex::new(sockets),
+        })))
+    }
+}
+
+type Parts = (Newborn, OwnedFd, Group, Vec<Socket>);
+
+impl Inner {
+    fn make(&self, id: u64, layout: &Layout, ids: Ids) -> Result<Parts, Error> {
+        let group = self.groups.make(id, &layout.limits).map_err(Error::io("control group"))?;
+        let (read, control) =
+            rustix::pipe::pipe_with(rustix::pipe::PipeFlags::CLOEXEC).map_err(Error::io("pipe"))?;
+        let (read, thaw) = (high(&read)?, group.thaw_file().map(|f| high(&f)).transpose()?);
+        let (ours, theirs) = rustix::net::socketpair(
+            AddressFamily::UNIX,
+            SocketType::STREAM,
+            SocketFlags::CLOEXEC,
+            None,
+        )
+        .map_err(Error::io("socket pair"))?;
+        let base = Base {
+            root: &self.root,
+            ids,
+            group: &group,
+            init: self.pid1.as_raw_fd(),
+            control: read.as_raw_fd(),
+            thaw: thaw.as_ref().map(AsRawFd::as_raw_fd),
+            handover: theirs.as_raw_fd(),
+        };
+        let first = launch::first(layout, &base)?;
+        let born = script::run(&first, launch::namespaces(&ids))?;
+        let newborn = Newborn(born.pid);
+        let sockets = receive(&ours, &layout.ports)?;
+        Ok((newborn, control, group, sockets))
+    }
+}
+
+/// A copy with a number that no standard file of a child has.
+fn high(fd: &OwnedFd) -> Result<OwnedFd, Error> {
+    rustix::io::fcntl_dupfd_cloexec(fd, 10).map_err(Error::io("descriptor"))
+}
+
+/// Takes the sockets that a sandbox's first process has made.
+fn receive(from: &OwnedFd, ports: &[Port]) -> Result<Vec<Socket>, Error> {
+    if ports.is_empty() {
+        return Ok(Vec::new());
+    }
+    let mut space = [std::mem::MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(32))];
+    let mut control = RecvAncillaryBuffer::new(&mut space);
+    let mut byte = [0];
+    rustix::net::recvmsg(
+        from,
+        &mut [std::io::IoSliceMut::new(&mut byte)],
+        &mut control,
+        RecvFlags::CMSG_CLOEXEC | RecvFlags::DONTWAIT,
+    )
+    .map_err(Error::io("its ports"))?;
+    let mut sockets = Vec::new();
+    for message in control.drain() {
+        if let RecvAncillaryMessage::ScmRights(rights) = message {
+            sockets.extend(rights);
+        }
+    }
+    Ok(ports
+        .iter()
+        .zip(sockets)
+        .map(|(port, fd)| match port {
+            Port::Tcp(n) => Socket::Tcp(*n, fd.into()),
+            Port::Udp(n) => Socket::Udp(*n, fd.into()),
+        })
+        .collect())
+}
+
+/// A sandbox; clones are the same one. When the last is dropped, everything in it is killed.
+#[derive(Clone)]
+pub struct Sandbox(Arc<Made>);
+
+struct Made {
+    all: Arc<Inner>,
+    ids: Ids,
+    init: Process,
+    /// Its other end is the first process's: closed, everything ends.
+    _control: OwnedFd,
+    /// There until the drop.
+    group: Option<Group>,
+    sockets: parking_lot::Mutex<Vec<Socket>>,
+}
+
+impl Drop for Made {
+    fn drop(&mut self) {
+        let Some(group) = self.group.take() else { return };
+        self.init.signal(Signal::KILL);
+        let _ = group.freeze(false);
+        // The group's folders go when the last process has.
+        let init = self.init.clone();
+        if let Ok(runtime) = tokio::runtime::Handle::try_current() {
+            runtime.spawn(async move {
+                init.wait().await;
+                drop(group);
+            });
+        }
+    }
+}
+
+impl Made {
+    fn group(&self) -> &Group {
+        static NONE: Group = Group::none();
+        self.group.as_ref().unwrap_or(&NONE)
+    }
+}
+
+impl Sandbox {
+    /// The sockets of the layout's ports, once.
+    #[must_use]
+    pub fn take_sockets(&self) -> Vec<Socket> {
+        std::mem::take(&mut self.0.sockets.lock())
+    }
+
+    /// Starts a program.
+    ///
+    /// # Errors
+    /// When it cannot be started (`exec` with the system's reason).
+    pub async fn start(&self, program: Program) -> Result<Process, Error> {
+        let made = Arc::clone(&self.0);
+        let born = self.0.all.launchers.run(move || {
+            let program = Program {
+                stdin: high(&program.stdin)?,
+                stdout: high(&program.stdout)?,
+                stderr: high(&program.stderr)?,
+                third: program.third.as_ref().map(high).transpose()?,
+                ..program
+            };
+            let first = made.init.descriptor().as_fd().as_raw_fd();
+            let script = launch::program(&program, first, &made.ids, made.group())?;
+            let born = script::run(&script, libc::SIGCHLD)?;
+            script::wait(born.pid);
+            born.spawned.map(Newborn).ok_or(Error::Ended)
+        });
+        Process::adopt(born.await.ok_or(Error::Ended)??)
+    }
+
+    /// Stops everything in it, or lets it go on. False where that cannot be done.
+    pub fn freeze(&self, frozen: bool) -> bool {
+        self.0.group().freeze(frozen)
+    }
+
+    /// Bytes in use by everything in it, file caches apart.
+    #[must_use]
+    pub fn memory(&self) -> Option<u64> {
+        self.0.group().anonymous()
+    }
+
+    /// How many processes were killed for want of memory.
+    #[must_use]
+    pub fn out_of_memory(&self) -> u64 {
+        self.0.group().out_of_memory()
+    }
+
+    /// The user that programs run as, as the machine sees it.
+    #[must_use]
+    pub fn user(&self) -> u32 {
+        if self.0.ids.privileged { self.0.ids.user } else { self.0.ids.outer.0 }
+    }
+
+    /// Kills everything in it; returns when all is gone.
+    pub async fn end(&self) {
+        self.0.init.signal(Signal::KILL);
+        let _ = self.freeze(false);
+        self.0.init.wait().await;
+    }
+}
