@@ -270,11 +270,39 @@ impl Group {
         written.is_ok()
     }
 
-    /// Bytes in use now.
+    /// Kills every process in the group but one, new ones included. False where there is no
+    /// freezer to hold them.
     #[must_use]
-    pub fn memory(&self) -> Option<u64> {
+    pub fn kill_all_but(&self, spared: i32) -> bool {
+        let Some(p) = &self.freezer else { return false };
+        for _ in 0..200 {
+            // What is frozen cannot fork away from under the list.
+            if !p.v2 {
+                let _ = self.freeze(true);
+            }
+            let inside = p.read("cgroup.procs").unwrap_or_default();
+            let mut any = false;
+            for pid in inside.lines().filter_map(|l| l.parse().ok()).filter(|p| *p != spared) {
+                any = true;
+                if let Some(pid) = rustix::process::Pid::from_raw(pid) {
+                    let _ = rustix::process::kill_process(pid, rustix::process::Signal::KILL);
+                }
+            }
+            let _ = self.freeze(false);
+            if !any {
+                return true;
+            }
+            let pause = rustix::event::Timespec { tv_sec: 0, tv_nsec: 1_000_000 };
+            let _ = rustix::event::poll(&mut [], Some(&pause));
+        }
+        false
+    }
+
+    /// The most bytes that were ever in use, file caches included.
+    #[must_use]
+    pub fn peak(&self) -> Option<u64> {
         let p = self.memory.as_ref()?;
-        let file = if p.v2 { "memory.current" } else { "memory.usage_in_bytes" };
+        let file = if p.v2 { "memory.peak" } else { "memory.max_usage_in_bytes" };
         p.read(file)?.trim().parse().ok()
     }
 

@@ -4,8 +4,8 @@ use std::fs;
 use std::net::{TcpListener, UdpSocket};
 use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 use std::path::PathBuf;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+use std::sync::{Arc, OnceLock};
 
 use rustix::fs::{MemfdFlags, memfd_create};
 use rustix::net::{
@@ -66,6 +66,7 @@ struct Inner {
     privileged: bool,
     next: AtomicU64,
     next_user: AtomicU32,
+    capabilities: OnceLock<Capabilities>,
 }
 
 impl Drop for Inner {
@@ -104,11 +105,17 @@ impl Sandboxes {
             privileged: rustix::process::geteuid().is_root(),
             next: AtomicU64::new(0),
             next_user: AtomicU32::new(0),
+            capabilities: OnceLock::new(),
         })))
     }
 
-    /// Tries one out.
-    pub async fn capabilities(&self) -> Capabilities {
+    /// What can be had here: a sandbox is tried out, once.
+    #[must_use]
+    pub fn capabilities(&self) -> Capabilities {
+        self.0.capabilities.get_or_init(|| self.probe()).clone()
+    }
+
+    fn probe(&self) -> Capabilities {
         let limits = crate::Limits { memory: 64 << 20, cpu_millis: 100, processes: 16 };
         let (binds, links) = crate::layout::base();
         let layout = Layout {
@@ -121,13 +128,9 @@ impl Sandboxes {
             ports: vec![Port::Tcp(80)],
             limits,
         };
-        let isolated = match self.make(layout).await {
-            Ok(s) => {
-                s.end().await;
-                Ok(())
-            }
-            Err(e) => Err(e.to_string()),
-        };
+        let id = self.0.next.fetch_add(1, Ordering::Relaxed);
+        // The first process is killed as soon as nobody takes charge of it.
+        let isolated = self.0.make(id, &layout, self.ids()).map(drop).map_err(|e| e.to_string());
         let groups = &self.0.groups;
         Capabilities { isolated, limits: groups.limits(), freezes: groups.freezes() }
     }
@@ -320,6 +323,12 @@ impl Sandbox {
         self.0.group().anonymous()
     }
 
+    /// The most bytes that were ever in use by everything in it, file caches included.
+    #[must_use]
+    pub fn peak_memory(&self) -> Option<u64> {
+        self.0.group().peak()
+    }
+
     /// How many processes were killed for want of memory.
     #[must_use]
     pub fn out_of_memory(&self) -> u64 {
@@ -332,10 +341,28 @@ impl Sandbox {
         if self.0.ids.privileged { self.0.ids.user } else { self.0.ids.outer.0 }
     }
 
-    /// Kills everything in it; returns when all is gone.
-    pub async fn end(&self) {
+    /// Kills the programs in it, but keeps the sandbox with its files. Blocks for as long as that
+    /// takes: some milliseconds. False where that cannot be done.
+    #[must_use]
+    pub fn kill_programs(&self) -> bool {
+        self.0.group().kill_all_but(self.0.init.pid())
+    }
+
+    /// Whether its first process lives.
+    #[must_use]
+    pub fn is_alive(&self) -> bool {
+        self.0.init.ended().is_none()
+    }
+
+    /// Kills everything in it, without waiting.
+    pub fn kill(&self) {
         self.0.init.signal(Signal::KILL);
         let _ = self.freeze(false);
+    }
+
+    /// Kills everything in it; returns when all is gone.
+    pub async fn end(&self) {
+        self.kill();
         self.0.init.wait().await;
     }
 }

@@ -18,7 +18,7 @@ impl Lab {
     async fn open() -> Option<Lab> {
         let scratch = tempfile::tempdir().unwrap();
         let boxes = Sandboxes::open(scratch.path()).unwrap();
-        match boxes.capabilities().await.isolated {
+        match boxes.capabilities().isolated {
             Ok(()) => Some(Lab { boxes, _scratch: scratch }),
             Err(why) => {
                 eprintln!("skipped: {why}");

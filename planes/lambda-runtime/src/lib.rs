@@ -6,14 +6,21 @@
 //! **Invariant:** this crate knows no AWS service. Logs, connections and names go out through
 //! [`Logs`] and [`Front`]; code and credentials are handed in.
 
+mod api;
 mod environment;
+mod inside;
 mod logs;
 mod outcome;
+mod pipes;
+mod report;
+mod runner;
 mod runtimes;
 mod spec;
+mod state;
+mod world;
 
 pub use environment::{Capabilities, Environment, Environments, InitError, Options, Shutdown};
 pub use logs::{Line, Logs};
 pub use outcome::{Failure, Invocation, Outcome, Part};
-pub use runtimes::{Interpreter, Runtimes};
+pub use runtimes::{Interpreter, Language, Runtimes};
 pub use spec::{Credentials, Front, Level, LogFormat, Mount, Spec};

@@ -121,3 +121,42 @@ pub trait Front: Send + Sync {
     /// A datagram for the X-Ray daemon at 127.0.0.1:2000.
     fn xray(&self, datagram: Bytes, spec: &Spec);
 }
+
+#[cfg(test)]
+pub(crate) mod tests {
+    use super::*;
+
+    /// A function for tests.
+    pub(crate) fn spec() -> Spec {
+        Spec {
+            function_name: "f".into(),
+            version: "$LATEST".into(),
+            arn: "arn:aws:lambda:us-east-1:000000000000:function:f".into(),
+            runtime: "python3.13".into(),
+            handler: "app.handler".into(),
+            code: "/code".into(),
+            layers: vec![],
+            environment: vec![],
+            memory_mb: 128,
+            tmp_mb: 512,
+            timeout: Duration::from_secs(3),
+            account: "000000000000".into(),
+            region: "us-east-1".into(),
+            log_group: "/aws/lambda/f".into(),
+            log_stream: "2024/10/17/[$LATEST]0123".into(),
+            log_format: LogFormat::Text,
+            app_log_level: Level::Info,
+            system_log_level: Level::Info,
+            tracing: false,
+            tenant: None,
+            mounts: vec![],
+        }
+    }
+
+    #[test]
+    fn levels_are_ordered_and_named() {
+        assert_eq!(Level::parse("warn"), Some(Level::Warn));
+        assert_eq!(Level::parse("loud"), None);
+        assert!(Level::Debug < Level::Error);
+    }
+}
