@@ -33,8 +33,9 @@ pub use error::{encode_error, s3_host_id, status_of};
 pub use route::{protocol, route};
 pub use validate::validate;
 
-/// How deeply structures, lists and maps may nest in a request.
-pub const MAX_DEPTH: usize = 64;
+/// How deeply structures, lists and maps may nest in a request: DynamoDB's 32 levels of values are
+/// two levels each.
+pub const MAX_DEPTH: usize = 100;
 
 /// A request as the protocols see it.
 #[derive(Clone, Copy, Debug)]

@@ -28,12 +28,16 @@ impl Call {
                     _ => "application/x-amz-json-1.1",
                 };
                 content_type(&mut headers, v);
-                let mut out = String::new();
-                match shape {
-                    Some(s) => json::encode(&mut out, self.service, s, &value),
-                    None => out.push_str("{}"),
-                }
-                text(out)
+                // A body is the whole reply, which its handler has written: no operation of this
+                // protocol has a streaming payload.
+                body.unwrap_or_else(|| {
+                    let mut out = String::new();
+                    match shape {
+                        Some(s) => json::encode(&mut out, self.service, s, &value),
+                        None => out.push_str("{}"),
+                    }
+                    text(out)
+                })
             }
             Protocol::Cbor => {
                 content_type(&mut headers, "application/cbor");

@@ -378,7 +378,10 @@ fn operand(p: &mut Parser<'_>) -> Result<Operand> {
         let name = p.take().text;
         if name != "size" {
             return Err(match name {
-                "attribute_exists" | "attribute_not_exists" | "attribute_type" | "begins_with"
+                "attribute_exists"
+                | "attribute_not_exists"
+                | "attribute_type"
+                | "begins_with"
                 | "contains" => Error::new(format!(
                     "The function is not allowed to be used this way in an expression; function: {name}"
                 )),

@@ -150,9 +150,8 @@ impl FromStr for Number {
     type Err = Error;
 
     fn from_str(text: &str) -> Result<Self> {
-        let wrong = || {
-            Error::new(format!("The parameter cannot be converted to a numeric value: {text}"))
-        };
+        let wrong =
+            || Error::new(format!("The parameter cannot be converted to a numeric value: {text}"));
         if text.is_empty() {
             return Err(Error::new("The parameter cannot be converted to a numeric value"));
         }
@@ -180,8 +179,7 @@ impl FromStr for Number {
         if whole.len() + fraction.len() == 0 || !all().all(|b| b.is_ascii_digit()) {
             return Err(wrong());
         }
-        let kept = (whole.len() + fraction.len())
-            - all().rev().take_while(|b| *b == b'0').count();
+        let kept = (whole.len() + fraction.len()) - all().rev().take_while(|b| *b == b'0').count();
         let mut mantissa: u128 = 0;
         let mut significant = 0;
         for b in all().take(kept) {
@@ -285,14 +283,34 @@ mod tests {
     #[test]
     fn every_spelling_has_one_form() {
         let cases = [
-            ("0", "0"), ("-0", "0"), ("0.00e9", "0"), ("+1", "1"), ("007", "7"), ("1.500", "1.5"),
-            ("1e2", "100"), ("100", "100"), ("12e-1", "1.2"), (".5", "0.5"), ("5.", "5"),
-            ("-0.001", "-0.001"), ("1E-130", &format!("0.{}1", "0".repeat(129))),
-            ("9.9999999999999999999999999999999999999E+125", "9.9999999999999999999999999999999999999E+125"),
-            ("1e38", "1E+38"), ("1e37", &format!("1{}", "0".repeat(37))),
-            ("0.00000000000000000000000000000000000000000001", "0.00000000000000000000000000000000000000000001"),
+            ("0", "0"),
+            ("-0", "0"),
+            ("0.00e9", "0"),
+            ("+1", "1"),
+            ("007", "7"),
+            ("1.500", "1.5"),
+            ("1e2", "100"),
+            ("100", "100"),
+            ("12e-1", "1.2"),
+            (".5", "0.5"),
+            ("5.", "5"),
+            ("-0.001", "-0.001"),
+            ("1E-130", &format!("0.{}1", "0".repeat(129))),
+            (
+                "9.9999999999999999999999999999999999999E+125",
+                "9.9999999999999999999999999999999999999E+125",
+            ),
+            ("1e38", "1E+38"),
+            ("1e37", &format!("1{}", "0".repeat(37))),
+            (
+                "0.00000000000000000000000000000000000000000001",
+                "0.00000000000000000000000000000000000000000001",
+            ),
             ("12345678901234567890123456789012345678", "12345678901234567890123456789012345678"),
-            ("1234567890123456789012345678901234567800", "1.2345678901234567890123456789012345678E+39"),
+            (
+                "1234567890123456789012345678901234567800",
+                "1.2345678901234567890123456789012345678E+39",
+            ),
         ];
         for (text, expected) in cases {
             assert_eq!(n(text).to_string(), expected, "{text}");
@@ -303,10 +321,23 @@ mod tests {
     #[test]
     fn what_is_no_number_is_refused() {
         for (text, why) in [
-            ("", "cannot be converted"), ("abc", "numeric value: abc"), ("1 ", "cannot be"), (" 1", "cannot be"),
-            ("1e", "cannot be"), (".", "cannot be"), ("1.2.3", "cannot be"), ("--1", "cannot be"), ("NaN", "cannot be"),
-            ("Infinity", "cannot be"), ("0x1", "cannot be"), ("1e+-2", "cannot be"), ("é", "cannot be"),
-            ("1e126", "overflow"), ("-1e126", "overflow"), ("1e99999999999", "overflow"), ("1e-131", "underflow"),
+            ("", "cannot be converted"),
+            ("abc", "numeric value: abc"),
+            ("1 ", "cannot be"),
+            (" 1", "cannot be"),
+            ("1e", "cannot be"),
+            (".", "cannot be"),
+            ("1.2.3", "cannot be"),
+            ("--1", "cannot be"),
+            ("NaN", "cannot be"),
+            ("Infinity", "cannot be"),
+            ("0x1", "cannot be"),
+            ("1e+-2", "cannot be"),
+            ("é", "cannot be"),
+            ("1e126", "overflow"),
+            ("-1e126", "overflow"),
+            ("1e99999999999", "overflow"),
+            ("1e-131", "underflow"),
             ("123456789012345678901234567890123456789", "more than 38"),
         ] {
             let message = text.parse::<Number>().unwrap_err().to_string();
@@ -317,8 +348,9 @@ mod tests {
     #[test]
     fn order_is_the_same_in_bytes() {
         let sorted = [
-            "-9e125", "-1e38", "-100.5", "-100", "-12.1", "-12", "-1.23", "-1.2", "-1", "-0.5", "-1e-130", "0", "1e-130",
-            "0.05", "0.5", "1", "1.2", "1.21", "2", "9", "10", "11", "12", "99", "100", "101", "1e38", "9e125",
+            "-9e125", "-1e38", "-100.5", "-100", "-12.1", "-12", "-1.23", "-1.2", "-1", "-0.5",
+            "-1e-130", "0", "1e-130", "0.05", "0.5", "1", "1.2", "1.21", "2", "9", "10", "11",
+            "12", "99", "100", "101", "1e38", "9e125",
         ];
         let bytes = |t: &str| {
             let mut out = Vec::new();
@@ -333,7 +365,8 @@ mod tests {
 
     #[test]
     fn sums_are_exact_or_refused() {
-        let plus = |a: &str, b: &str| n(a).plus(n(b)).map(|s| s.to_string()).map_err(|e| e.to_string());
+        let plus =
+            |a: &str, b: &str| n(a).plus(n(b)).map(|s| s.to_string()).map_err(|e| e.to_string());
         assert_eq!(plus("0.1", "0.2").unwrap(), "0.3");
         assert_eq!(plus("1e38", "-1").unwrap(), "9".repeat(38));
         assert_eq!(plus("5", "-5").unwrap(), "0");

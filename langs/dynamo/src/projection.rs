@@ -70,9 +70,8 @@ impl Projection {
 }
 
 fn pick(wanted: &BTreeMap<String, Node>, from: &Item) -> Item {
-    let found = wanted.iter().filter_map(|(name, node)| {
-        Some((name.clone(), node.apply(from.get(name)?)?))
-    });
+    let found =
+        wanted.iter().filter_map(|(name, node)| Some((name.clone(), node.apply(from.get(name)?)?)));
     found.collect()
 }
 

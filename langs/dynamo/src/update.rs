@@ -198,7 +198,14 @@ fn term(p: &mut Parser<'_>) -> Result<Value> {
     let name = p.take().text;
     p.operator()?;
     if !matches!(name, "if_not_exists" | "list_append") {
-        let known = ["attribute_exists", "attribute_not_exists", "attribute_type", "begins_with", "contains", "size"];
+        let known = [
+            "attribute_exists",
+            "attribute_not_exists",
+            "attribute_type",
+            "begins_with",
+            "contains",
+            "size",
+        ];
         return Err(Error::new(if known.contains(&name) {
             format!("The function is not allowed in an update expression; function: {name}")
         } else {
@@ -381,7 +388,8 @@ mod tests {
             (":pq", Attr::Ss(vec!["p".into(), "q".into()])),
             (":ns", Attr::Ns(vec![1.into()])),
         ];
-        Scope::new(None, Some(values.into_iter().map(|(k, v)| (k.to_owned(), v)).collect())).unwrap()
+        Scope::new(None, Some(values.into_iter().map(|(k, v)| (k.to_owned(), v)).collect()))
+            .unwrap()
     }
     fn run(text: &str) -> Result<Item> {
         Update::parse(text, &scope())?.apply(&item())
@@ -434,11 +442,17 @@ mod tests {
             ("SET a = size(l)", "not allowed in an update expression; function: size"),
             ("SET a = foo(l)", "Invalid function name; function: foo"),
             ("SET a = if_not_exists(a)", "number of operands: 1"),
-            ("SET a = :one, a = :one", "overlap with each other; must remove or rewrite one of these paths; path one: [a], path two: [a]"),
+            (
+                "SET a = :one, a = :one",
+                "overlap with each other; must remove or rewrite one of these paths; path one: [a], path two: [a]",
+            ),
             ("SET m.x = :one REMOVE m[0]", "conflict with each other"),
             ("SET a = :one SET b = :one", "The \"SET\" section can only be used once"),
             ("ADD a :s", "operator: ADD, operand type: STRING, typeSet: ALLOWED_FOR_ADD_OPERAND"),
-            ("DELETE t :one", "operator: DELETE, operand type: NUMBER, typeSet: ALLOWED_FOR_DELETE_OPERAND"),
+            (
+                "DELETE t :one",
+                "operator: DELETE, operand type: NUMBER, typeSet: ALLOWED_FOR_DELETE_OPERAND",
+            ),
             ("ADD t :one", "incorrect data type"),
             ("ADD t :ns", "incorrect data type"),
             ("SET", "Syntax error; token: \"<EOF>\""),

@@ -28,6 +28,7 @@ macro_rules! scripts {
 scripts![
     apigatewayv2,
     cloudwatch_metrics,
+    dynamodb_items,
     iam_enforcement,
     iam_resources,
     lambda_functions,

@@ -61,6 +61,7 @@ pub async fn assemble(
     lambda(&base, &mut parts);
     api_gateway(&base, &mut parts);
     secretsmanager(&base, &mut parts);
+    dynamodb(&base, &mut parts);
     Ok(parts)
 }
 
@@ -145,6 +146,13 @@ fn secretsmanager(base: &Base<'_>, parts: &mut Parts) {
     let secrets = Manager::new(base.state.store.clone());
     parts.services.push(secrets.service());
     parts.start(move |cloud| secrets.start(cloud));
+}
+
+fn dynamodb(base: &Base<'_>, parts: &mut Parts) {
+    let store = base.state.store.clone();
+    let ddb = fogbank_dynamodb::Dynamo::new(store, base.clock.clone(), base.ids.clone());
+    parts.services.extend(ddb.services());
+    parts.start(move |cloud| ddb.start(cloud));
 }
 
 impl Parts {

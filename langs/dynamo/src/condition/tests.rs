@@ -88,11 +88,17 @@ fn what_is_refused() {
         ("#zz = :five", "name used in the document path is not defined; attribute name: #zz"),
         ("foo(a)", "Invalid function name; function: foo"),
         ("attribute_exists(a, b)", "number of operands: 2"),
-        ("attribute_exists(:five)", "requires a document path; operator or function: attribute_exists"),
+        (
+            "attribute_exists(:five)",
+            "requires a document path; operator or function: attribute_exists",
+        ),
         ("attribute_type(a, :nope)", "Invalid attribute type name found; type: Z"),
         ("begins_with(b, :five)", "operator or function: begins_with, operand type: N"),
         ("a < :list", "operator or function: <, operand type: L"),
-        ("a BETWEEN :six AND :five", "upper bound to be greater than or equal to lower bound; lower bound operand: AttributeValue: {N:6}"),
+        (
+            "a BETWEEN :six AND :five",
+            "upper bound to be greater than or equal to lower bound; lower bound operand: AttributeValue: {N:6}",
+        ),
         ("a BETWEEN :six AND :s", "same data type"),
         ("a = a", "first operand must be distinct"),
         ("size(a)", "not allowed to be used this way in an expression; function: size"),
@@ -119,9 +125,18 @@ fn placeholders_must_be_used() {
     let scope = scope();
     Condition::parse("#n = :five", &scope).unwrap();
     let told = scope.check_used().unwrap_err().to_string();
-    assert_eq!(told, "Value provided in ExpressionAttributeNames unused in expressions: keys: {#e}");
-    for (names, why) in [("n", "invalid key: Syntax error; key: \"n\""), ("#", "invalid key"), ("#a-b", "invalid key")] {
-        let told = Scope::new(Some([(names.to_owned(), "a".to_owned())].into()), None).unwrap_err().to_string();
+    assert_eq!(
+        told,
+        "Value provided in ExpressionAttributeNames unused in expressions: keys: {#e}"
+    );
+    for (names, why) in [
+        ("n", "invalid key: Syntax error; key: \"n\""),
+        ("#", "invalid key"),
+        ("#a-b", "invalid key"),
+    ] {
+        let told = Scope::new(Some([(names.to_owned(), "a".to_owned())].into()), None)
+            .unwrap_err()
+            .to_string();
         assert!(told.contains(why), "{names}: {told}");
     }
     assert!(Scope::new(Some([].into()), None).is_err());
