@@ -74,6 +74,28 @@ impl Value {
     }
 }
 
+/// A structure in the making, for replies that are built by hand: absent members are left out.
+#[derive(Debug, Default)]
+pub struct Members(Vec<(Str, Value)>);
+
+impl Members {
+    /// Adds a member if it is there.
+    pub fn put<V: Into<Value>>(&mut self, name: &'static str, value: Option<V>) {
+        if let Some(v) = value {
+            if self.0.capacity() == 0 {
+                self.0.reserve(12);
+            }
+            self.0.push((Str::Borrowed(name), v.into()));
+        }
+    }
+}
+
+impl From<Members> for Value {
+    fn from(m: Members) -> Value {
+        Value::Map(m.0)
+    }
+}
+
 /// Bytes in a typed input or output (serde would otherwise see a list of numbers).
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Blob(pub Bytes);
@@ -81,6 +103,12 @@ pub struct Blob(pub Bytes);
 /// A point in time in a typed input or output, kept to the microsecond.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Time(pub Timestamp);
+
+impl From<Timestamp> for Value {
+    fn from(t: Timestamp) -> Self {
+        Value::Time(t)
+    }
+}
 
 impl From<Timestamp> for Time {
     fn from(t: Timestamp) -> Self {

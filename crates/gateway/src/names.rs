@@ -143,10 +143,13 @@ pub fn scope(credential: &str) -> Option<(&str, &str)> {
 /// The credential of an `Authorization: AWS4-HMAC-SHA256 Credential=…` header.
 #[must_use]
 pub fn header_credential(authorization: &str) -> Option<&str> {
-    let rest = authorization.strip_prefix("AWS4-")?;
-    let at = rest.find("Credential=")?;
-    let rest = &rest[at + "Credential=".len()..];
-    Some(rest.split([',', ' ']).next().unwrap_or(rest))
+    // As nearly every client writes it, else wherever it stands.
+    let rest = match authorization.strip_prefix("AWS4-HMAC-SHA256 Credential=") {
+        Some(rest) => rest,
+        None => authorization.strip_prefix("AWS4-")?.split_once("Credential=")?.1,
+    };
+    let end = rest.bytes().position(|b| matches!(b, b',' | b' '));
+    Some(&rest[..end.unwrap_or(rest.len())])
 }
 
 /// The service in the scope of a request's signature, be it in the header or the query.

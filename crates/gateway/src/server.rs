@@ -28,8 +28,6 @@ const DRAIN: Duration = Duration::from_secs(10);
 const TLS_HANDSHAKE: u8 = 0x16;
 /// What a request's head may hold (and what is read from a socket at once).
 const BUFFER: usize = 256 << 10;
-/// The greatest number of header lines.
-const HEADERS: usize = 256;
 
 /// Serves `gateway` on the listeners until `stop` turns true, then finishes what is in flight.
 pub async fn serve(
@@ -119,7 +117,6 @@ async fn http<I: Read + Write + Unpin + Send + 'static>(
         .timer(TokioTimer::new())
         .header_read_timeout(HEAD)
         .max_buf_size(BUFFER)
-        .max_headers(HEADERS)
         .half_close(true);
     builder
         .http2()

@@ -105,6 +105,10 @@ impl Gateway {
         self.served(&call)?;
         let trailers = Trailers::default();
         let raw = match content {
+            // Reading asks for it (`100 Continue`): not before the caller is known to be allowed.
+            Content::Unread(b) if parts.headers.contains_key(http::header::EXPECT) => {
+                incoming::stream(b, trailers.clone())
+            }
             Content::Unread(b) => incoming::whole_or_stream(b, &trailers).await?,
             Content::Read(b) => b.into(),
         };

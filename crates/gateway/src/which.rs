@@ -165,7 +165,7 @@ fn has_action(parts: &Parts) -> bool {
 }
 
 fn head(id: &str) -> Result<&'static Head, ApiError> {
-    model::find(|h| h.id == id).next().ok_or_else(|| unknown(id))
+    model::head(id).ok_or_else(|| unknown(id))
 }
 
 fn unknown(name: &str) -> ApiError {

@@ -119,9 +119,14 @@ impl Head {
 /// The service of this id (`s3`, `stepfunctions`).
 #[must_use]
 pub fn service(id: &str) -> Option<&'static Service> {
-    let heads = heads();
-    let at = heads.binary_search_by(|h| h.id.cmp(id)).ok()?;
-    Some(heads[at].service())
+    head(id).map(Head::service)
+}
+
+/// What is known of the service of this id before its table is read.
+#[must_use]
+pub fn head(id: &str) -> Option<&'static Head> {
+    let at = heads().binary_search_by(|h| h.id.cmp(id)).ok()?;
+    heads().get(at)
 }
 
 /// Every service, sorted by id.

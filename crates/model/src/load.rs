@@ -275,6 +275,7 @@ fn member(f: &mut Fields<'static>, id: &impl Fn(&str) -> ShapeId) -> Member {
         json_value: false,
         host_label: false,
         event_payload: false,
+        header: None,
     };
     for (k, v) in f.pairs() {
         match k {
@@ -302,6 +303,13 @@ fn member(f: &mut Fields<'static>, id: &impl Fn(&str) -> ShapeId) -> Member {
             "eventpayload" => m.event_payload = true,
             _ => {}
         }
+    }
+    if m.location == Location::Header && http::HeaderName::from_bytes(m.wire().as_bytes()).is_ok() {
+        // Static names cost nothing to copy; tables have them in lower case, mostly.
+        m.header = match m.wire().bytes().any(|b| b.is_ascii_uppercase()) {
+            true => http::HeaderName::from_bytes(m.wire().as_bytes()).ok(),
+            false => Some(http::HeaderName::from_static(m.wire())),
+        };
     }
     m
 }

@@ -82,6 +82,8 @@ pub struct Member {
     pub json_value: bool,
     pub host_label: bool,
     pub event_payload: bool,
+    /// The header that it is in a REST message, parsed once.
+    pub header: Option<http::HeaderName>,
 }
 
 impl Member {

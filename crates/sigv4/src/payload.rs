@@ -89,12 +89,13 @@ impl<'a> Payload<'a> {
     }
 }
 
+/// SHA-256 of nothing.
+pub(crate) const EMPTY: &str = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855";
+
 /// The payload's text for services other than S3, which read the whole body first: its hash,
 /// unless the client declares it unsigned.
 #[must_use]
 pub fn of_body(head: &Head<'_>, body: &[u8]) -> Cow<'static, str> {
-    /// SHA-256 of nothing.
-    const EMPTY: &str = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855";
     if head.header("x-amz-content-sha256") == Some(UNSIGNED) {
         return Cow::Borrowed(UNSIGNED);
     }

@@ -3,6 +3,7 @@
 //! **Invariant:** a service's state lives here and in `blob` only; nothing is kept in process
 //! memory that another node could not rebuild. Locks are per key, never per table or service.
 
+mod decoded;
 pub mod dir;
 pub mod engine;
 pub mod error;
@@ -15,6 +16,7 @@ pub mod store;
 pub mod table;
 pub mod tx;
 
+pub use decoded::Decoded;
 pub use dir::DataDir;
 pub use error::{Error, Result};
 pub use key::{Key, Part, Parts};

@@ -7,7 +7,7 @@ use base64::engine::general_purpose::STANDARD;
 use fogbank_core::{ApiError, Body, Str, Value};
 use fogbank_model::{Member, Operation, Protocol, Service, Shape};
 use http::header::CONTENT_TYPE;
-use http::{HeaderMap, HeaderValue, Response};
+use http::{HeaderMap, HeaderName, HeaderValue, Response};
 
 use crate::reply::{finish, members_outside, text};
 use crate::xml_out::{self, Style, escape};
@@ -35,8 +35,8 @@ pub fn encode_error(
         headers.insert(k, v.clone());
     }
     if let (Some(s), Protocol::RestJson | Protocol::RestXml) = (shape, protocol) {
-        let value = Value::Map(e.fields().to_vec());
-        members_outside(service, s, &value, &mut headers, &mut status);
+        let mut value = Value::Map(e.fields().to_vec());
+        members_outside(service, s, &mut value, &mut headers, &mut status);
     }
     let mut typed = |v: &'static str| headers.insert(CONTENT_TYPE, HeaderValue::from_static(v));
     let body = match protocol {
@@ -149,12 +149,12 @@ pub fn s3_host_id(request_id: &str) -> String {
 pub fn request_id_headers(headers: &mut HeaderMap, service: &Service, request_id: &str) {
     let Ok(id) = HeaderValue::try_from(request_id) else { return };
     if service.id == "s3" {
-        headers.insert("x-amz-request-id", id);
+        headers.insert(HeaderName::from_static("x-amz-request-id"), id);
         if let Ok(v) = HeaderValue::try_from(s3_host_id(request_id)) {
-            headers.insert("x-amz-id-2", v);
+            headers.insert(HeaderName::from_static("x-amz-id-2"), v);
         }
     } else {
-        headers.insert("x-amzn-requestid", id);
+        headers.insert(HeaderName::from_static("x-amzn-requestid"), id);
     }
 }
 

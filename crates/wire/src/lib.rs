@@ -54,6 +54,9 @@ impl Request<'_> {
     /// The value of a query parameter, still encoded: `Some("")` when it has none.
     #[must_use]
     pub fn parameter(&self, name: &str) -> Option<&str> {
+        if self.query.is_empty() {
+            return None;
+        }
         let mut pairs = self.query.split('&').map(|p| p.split_once('=').unwrap_or((p, "")));
         pairs.find(|(k, _)| *k == name).map(|(_, v)| v)
     }

@@ -4,7 +4,7 @@ use std::fmt::Write;
 
 use bytes::Bytes;
 use fogbank_core::{Body, Reply, Value};
-use fogbank_model::{Kind, Location, Protocol, Service, Shape, TimeFormat};
+use fogbank_model::{Kind, Location, Member, Protocol, Service, Shape, TimeFormat};
 use http::header::{CONTENT_LENGTH, CONTENT_TYPE};
 use http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode};
 
@@ -17,7 +17,7 @@ impl Call {
     /// Writes a reply.
     #[must_use]
     pub fn encode(&self, reply: Reply, request_id: &str) -> Response<Body> {
-        let Reply { value, body, status, headers: extra } = reply;
+        let Reply { mut value, body, status, headers: extra } = reply;
         let shape = self.operation.output.map(|o| self.service.shape(o));
         let mut headers = HeaderMap::with_capacity(16);
         let mut status = status.unwrap_or(self.operation.status);
@@ -51,7 +51,7 @@ impl Call {
             }
             Protocol::RestJson | Protocol::RestXml => {
                 if let Some(s) = shape {
-                    members_outside(self.service, s, &value, &mut headers, &mut status);
+                    members_outside(self.service, s, &mut value, &mut headers, &mut status);
                 }
                 self.rest_body(shape, &value, body, &mut headers)
             }
@@ -184,16 +184,18 @@ impl Call {
 pub fn members_outside(
     service: &Service,
     shape: &Shape,
-    value: &Value,
+    value: &mut Value,
     headers: &mut HeaderMap,
     status: &mut u16,
 ) {
     let Value::Map(entries) = value else { return };
     for (k, v) in entries {
+        if matches!(v, Value::Null) {
+            continue;
+        }
         let Some(m) = shape.member(k) else { continue };
         match (m.location, v) {
             (Location::Status, Value::Int(n)) => *status = u16::try_from(*n).unwrap_or(*status),
-            (Location::Header, Value::Null) => {}
             (Location::Header, Value::List(items)) => {
                 let of = service.shape(m.shape);
                 let item = match of.kind {
@@ -201,7 +203,7 @@ pub fn members_outside(
                     _ => of,
                 };
                 let mut all = String::new();
-                for (i, v) in items.iter().enumerate() {
+                for (i, v) in items.iter_mut().enumerate() {
                     all.push_str(if i > 0 { ", " } else { "" });
                     let mut one = String::new();
                     header_scalar(&mut one, item, v);
@@ -211,7 +213,11 @@ pub fn members_outside(
                         all.push_str(&one);
                     }
                 }
-                put(headers, m.wire(), all);
+                put(headers, m, all);
+            }
+            // Its text moves into the header: nothing reads it again.
+            (Location::Header, Value::Str(text)) if !m.json_value => {
+                put(headers, m, std::mem::take(text).into_owned());
             }
             (Location::Header, v) => {
                 let mut one = String::new();
@@ -220,12 +226,14 @@ pub fn members_outside(
                     use base64::Engine;
                     one = base64::engine::general_purpose::STANDARD.encode(one);
                 }
-                put(headers, m.wire(), one);
+                put(headers, m, one);
             }
             (Location::Headers, Value::Map(entries)) => {
                 for (k, v) in entries {
-                    if let Some(text) = v.as_str() {
-                        put(headers, &format!("{}{k}", m.wire_name), text.to_owned());
+                    if let Value::Str(text) = v
+                        && let Ok(name) = HeaderName::try_from(format!("{}{k}", m.wire_name))
+                    {
+                        insert(headers, name, std::mem::take(text).into_owned());
                     }
                 }
             }
@@ -243,13 +251,17 @@ fn header_scalar(out: &mut String, shape: &Shape, v: &Value) {
     }
 }
 
-fn put(headers: &mut HeaderMap, name: &str, value: String) {
-    // A name or value that HTTP cannot carry is left out rather than mangled; stored metadata was
-    // checked when it came in.
-    if let (Ok(n), Ok(v)) =
-        (HeaderName::try_from(name), HeaderValue::from_maybe_shared(Bytes::from(value)))
-    {
-        headers.insert(n, v);
+fn put(headers: &mut HeaderMap, m: &Member, value: String) {
+    if let Some(name) = &m.header {
+        insert(headers, name.clone(), value);
+    }
+}
+
+/// A name or value that HTTP cannot carry is left out rather than mangled; stored metadata was
+/// checked when it came in.
+fn insert(headers: &mut HeaderMap, name: HeaderName, value: String) {
+    if let Ok(v) = HeaderValue::from_maybe_shared(Bytes::from(value)) {
+        headers.insert(name, v);
     }
 }
 

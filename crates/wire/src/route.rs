@@ -40,6 +40,9 @@ pub fn route(service: &'static Service, r: &Request<'_>) -> Result<Call> {
 /// The protocol of a request, among those the service speaks; its headers and query tell.
 #[must_use]
 pub fn protocol(service: &Service, r: &Request<'_>) -> Protocol {
+    if let [only] = service.protocols[..] {
+        return only;
+    }
     let speaks = |p: Protocol| service.protocols.contains(&p);
     let content_type = r.header("content-type").unwrap_or_default();
     if speaks(Protocol::Cbor) && r.header("smithy-protocol") == Some("rpc-v2-cbor") {

@@ -47,10 +47,7 @@ pub fn write(out: &mut String, t: Timestamp, format: TimeFormat, milliseconds: b
     use std::fmt::Write;
     match format {
         TimeFormat::Iso8601 => iso(out, t, milliseconds),
-        TimeFormat::Rfc822 => {
-            let _ =
-                write!(out, "{}", t.to_zoned(TimeZone::UTC).strftime("%a, %d %b %Y %H:%M:%S GMT"));
-        }
+        TimeFormat::Rfc822 => http(out, t),
         TimeFormat::Unix => {
             let (s, ms) = (t.as_second(), t.subsec_millisecond());
             let _ = match ms {
@@ -60,6 +57,29 @@ pub fn write(out: &mut String, t: Timestamp, format: TimeFormat, milliseconds: b
             };
         }
     }
+}
+
+/// `Tue, 29 Apr 2014 18:30:38 GMT`. Written by hand: every S3 reply has one.
+fn http(out: &mut String, t: Timestamp) {
+    const DAYS: [&str; 7] = ["Mon, ", "Tue, ", "Wed, ", "Thu, ", "Fri, ", "Sat, ", "Sun, "];
+    const MONTHS: [&str; 12] = [
+        " Jan ", " Feb ", " Mar ", " Apr ", " May ", " Jun ", " Jul ", " Aug ", " Sep ", " Oct ",
+        " Nov ", " Dec ",
+    ];
+    let name = |names: &[&'static str], one: i8| {
+        usize::try_from(one - 1).ok().and_then(|i| names.get(i).copied()).unwrap_or_default()
+    };
+    let d = TimeZone::UTC.to_datetime(t);
+    out.reserve(29);
+    out.push_str(name(&DAYS, d.weekday().to_monday_one_offset()));
+    digits(out, d.day().into(), 2);
+    out.push_str(name(&MONTHS, d.month()));
+    digits(out, d.year().into(), 4);
+    for (mark, n) in [(' ', d.hour()), (':', d.minute()), (':', d.second())] {
+        out.push(mark);
+        digits(out, n.into(), 2);
+    }
+    out.push_str(" GMT");
 }
 
 /// `2026-01-01T00:00:00Z`; milliseconds only when there are some, or always. Written by hand: a

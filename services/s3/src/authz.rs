@@ -32,7 +32,7 @@ pub(crate) async fn check(s3: &S3, cx: &Cx, input: &Value) -> Result<Vec<Check>>
     if cx.operation == "CreateBucket" {
         return Ok(create_bucket(cx, name, input));
     }
-    let bucket = Arc::new(s3.bucket(name).await?);
+    let bucket = s3.shared_bucket(name).await?;
     cx.remember(Arc::clone(&bucket));
     if cx.operation != "GetBucketLocation" {
         check_region(cx, &bucket)?;

@@ -5,6 +5,7 @@
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
 use crc_fast::CrcAlgorithm;
+use fogbank_core::value::Members;
 use fogbank_core::{ApiError, Cx, Result};
 use serde::{Deserialize, Serialize};
 
@@ -232,6 +233,18 @@ impl ChecksumOutput {
             out.set(c.algorithm, c.value.clone());
         }
         out
+    }
+
+    /// Adds the members that are there.
+    pub fn put(self, all: &mut Members) {
+        all.put("ChecksumCRC32", self.crc32);
+        all.put("ChecksumCRC32C", self.crc32c);
+        all.put("ChecksumCRC64NVME", self.crc64nvme);
+        all.put("ChecksumSHA1", self.sha1);
+        all.put("ChecksumSHA256", self.sha256);
+        all.put("ChecksumSHA512", self.sha512);
+        all.put("ChecksumMD5", self.md5);
+        all.put("ChecksumType", self.kind);
     }
 
     /// Sets one member.

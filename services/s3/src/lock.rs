@@ -2,6 +2,7 @@
 //!
 //! <https://docs.aws.amazon.com/AmazonS3/latest/userguide/object-lock.html>
 
+use fogbank_core::value::Members;
 use fogbank_core::{ApiError, Check, Cx, Op, Result, Time};
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
@@ -38,6 +39,15 @@ pub(crate) struct LockOutput {
     until: Option<Time>,
     #[serde(rename = "ObjectLockLegalHoldStatus")]
     legal_hold: Option<&'static str>,
+}
+
+impl LockOutput {
+    /// Adds the members that are there.
+    pub fn put(self, all: &mut Members) {
+        all.put("ObjectLockMode", self.mode);
+        all.put("ObjectLockRetainUntilDate", self.until.map(|t| t.0));
+        all.put("ObjectLockLegalHoldStatus", self.legal_hold);
+    }
 }
 
 impl LockInput {

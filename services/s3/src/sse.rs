@@ -7,6 +7,7 @@
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
+use fogbank_core::value::Members;
 use fogbank_core::{ApiError, Cx, Result};
 use md5::Md5;
 use serde::{Deserialize, Serialize};
@@ -54,6 +55,17 @@ pub(crate) struct SseOutput {
     kms_key: Option<String>,
     #[serde(rename = "BucketKeyEnabled")]
     bucket_key: Option<bool>,
+}
+
+impl SseOutput {
+    /// Adds the members that are there.
+    pub fn put(self, all: &mut Members) {
+        all.put("ServerSideEncryption", self.algorithm);
+        all.put("SSECustomerAlgorithm", self.customer_algorithm);
+        all.put("SSECustomerKeyMD5", self.customer_key_md5);
+        all.put("SSEKMSKeyId", self.kms_key);
+        all.put("BucketKeyEnabled", self.bucket_key);
+    }
 }
 
 impl From<&Sse> for SseOutput {

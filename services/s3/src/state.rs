@@ -5,7 +5,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use fogbank_blob::Blobs;
 use fogbank_core::{Cx, Result};
-use fogbank_store::{Lock, Store};
+use fogbank_store::{Decoded, Lock, Store};
 use tokio::sync::Semaphore;
 
 use crate::error::no_such_bucket;
@@ -20,13 +20,24 @@ pub struct S3 {
     pub(crate) hashers: Arc<Semaphore>,
     /// New buckets start as they did before April 2023.
     pub(crate) acls_by_default: bool,
+    /// Nearly every request reads its bucket.
+    buckets: Decoded<BucketRecord>,
 }
+
+/// Buckets that are kept decoded.
+const KNOWN: usize = 256;
 
 impl S3 {
     #[must_use]
     pub fn new(store: Store, blobs: Blobs) -> Self {
         let threads = std::thread::available_parallelism().map_or(1, usize::from);
-        S3 { store, blobs, hashers: Arc::new(Semaphore::new(threads)), acls_by_default: false }
+        S3 {
+            store,
+            blobs,
+            hashers: Arc::new(Semaphore::new(threads)),
+            acls_by_default: false,
+            buckets: Decoded::with_room_for(KNOWN),
+        }
     }
 
     /// New buckets have ACLs enabled (`ObjectWriter`) and no public access block, as on S3 before
@@ -45,6 +56,15 @@ impl S3 {
         self.store.get(&BUCKETS, &bucket_key(name)).await?.ok_or_else(|| no_such_bucket(name))
     }
 
+    /// The record of a bucket, shared with other requests.
+    ///
+    /// # Errors
+    /// `NoSuchBucket`.
+    pub(crate) async fn shared_bucket(&self, name: &str) -> Result<Arc<BucketRecord>> {
+        let found = self.store.get_decoded(&BUCKETS, &bucket_key(name), &self.buckets).await?;
+        found.ok_or_else(|| no_such_bucket(name))
+    }
+
     /// The record of a bucket as the request's checks have seen it: for operations that only read.
     ///
     /// # Errors
@@ -52,7 +72,7 @@ impl S3 {
     pub(crate) async fn bucket_of(&self, cx: &Cx, name: &str) -> Result<Arc<BucketRecord>> {
         match cx.recall::<BucketRecord>().filter(|b| b.name == name) {
             Some(bucket) => Ok(bucket),
-            None => self.bucket(name).await.map(Arc::new),
+            None => self.shared_bucket(name).await,
         }
     }
 

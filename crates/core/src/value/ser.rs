@@ -164,10 +164,11 @@ impl ser::Serializer for Ser {
         Ok(Variant(variant, List(Vec::with_capacity(len))))
     }
     fn serialize_map(self, len: Option<usize>) -> Result<Map, Error> {
-        Ok(Map { m: Vec::with_capacity(len.unwrap_or(0)), key: None })
+        // Without a length it is a structure with flattened members: serde writes those as a map.
+        Ok(Map { m: Vec::with_capacity(len.unwrap_or(12)), key: None, structure: len.is_none() })
     }
     fn serialize_struct(self, _: &'static str, len: usize) -> Result<Map, Error> {
-        Ok(Map { m: Vec::with_capacity(len), key: None })
+        Ok(Map { m: Vec::with_capacity(len), key: None, structure: true })
     }
     fn serialize_struct_variant(
         self,
@@ -176,7 +177,7 @@ impl ser::Serializer for Ser {
         variant: &'static str,
         len: usize,
     ) -> Result<Variant<Map>, Error> {
-        Ok(Variant(variant, Map { m: Vec::with_capacity(len), key: None }))
+        Ok(Variant(variant, Map { m: Vec::with_capacity(len), key: None, structure: true }))
     }
 }
 
@@ -217,6 +218,8 @@ impl ser::SerializeTupleStruct for List {
 pub struct Map {
     m: Vec<(Str, Value)>,
     key: Option<Str>,
+    /// Its nulls are absent members.
+    structure: bool,
 }
 
 impl Map {
@@ -241,7 +244,24 @@ impl ser::SerializeMap for Map {
     fn serialize_value<T: Serialize + ?Sized>(&mut self, v: &T) -> Result<(), Error> {
         let k = self.key.take().ok_or_else(|| Error("a value without a key".into()))?;
         // A map keeps its nulls: only a structure's absent member means "not set".
-        self.m.push((k, v.serialize(Ser)?));
+        let v = v.serialize(Ser)?;
+        if v != Value::Null || !self.structure {
+            self.m.push((k, v));
+        }
+        Ok(())
+    }
+    fn serialize_entry<K: Serialize + ?Sized, V: Serialize + ?Sized>(
+        &mut self,
+        k: &K,
+        v: &V,
+    ) -> Result<(), Error> {
+        let v = v.serialize(Ser)?;
+        if v == Value::Null && self.structure {
+            return Ok(()); // most members of most replies: no key is made for them
+        }
+        ser::SerializeMap::serialize_key(self, k)?;
+        let k = self.key.take().ok_or_else(|| Error("a value without a key".into()))?;
+        self.m.push((k, v));
         Ok(())
     }
     fn end(self) -> R {

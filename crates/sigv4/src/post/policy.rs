@@ -56,9 +56,11 @@ impl PostPolicy {
         let Value::Object(document) = json else { return Err(invalid("Invalid JSON.")) };
         let expiration = match document.get("expiration") {
             None => return Err(invalid("Policy missing expiration.")),
-            Some(Value::String(s)) => {
-                s.parse().map_err(|_| invalid(&format!("Invalid 'expiration' value: '{s}'")))?
-            }
+            // ISO 8601 in UTC, as documented: other forms that a parser may know are refused.
+            Some(Value::String(s)) => (s.as_bytes().get(10) == Some(&b'T') && s.ends_with('Z'))
+                .then(|| s.parse().ok())
+                .flatten()
+                .ok_or_else(|| invalid(&format!("Invalid 'expiration' value: '{s}'")))?,
             Some(v) => return Err(invalid(&format!("Invalid 'expiration' value: '{v}'"))),
         };
         let conditions = match document.get("conditions") {

@@ -1,7 +1,6 @@
 //! HeadObject.
 
-use fogbank_core::op::IntoReply as _;
-use fogbank_core::{Body, Cx, Op, Reply, Result, Streamed, ops};
+use fogbank_core::{Body, Cx, Op, Reply, Result, ops};
 
 use crate::S3;
 use crate::authz::check;
@@ -14,9 +13,8 @@ async fn head_object(s3: &S3, cx: &Cx, input: GetObjectInput) -> Result<Reply> {
     match open(s3, cx, &input).await? {
         Opened::Unchanged(reply) => Ok(*reply),
         Opened::View(v) => {
-            let status = v.partial.then_some(206);
-            Streamed { output: v.output, body: Body::Empty, status, headers: Vec::new() }
-                .into_reply()
+            let (value, status) = (v.output.into_value(), v.partial.then_some(206));
+            Ok(Reply { value, body: Some(Body::Empty), status, headers: Vec::new() })
         }
     }
 }
