@@ -19,6 +19,13 @@ impl Call {
     pub fn encode(&self, reply: Reply, request_id: &str) -> Response<Body> {
         let Reply { mut value, body, status, headers: extra } = reply;
         let shape = self.operation.output.map(|o| self.service.shape(o));
+        debug_assert!(
+            shape.is_none_or(|s| stranger(self.service, s, &value).is_none()),
+            "{}:{} answers what the model does not know: {:?}",
+            self.service.id,
+            self.operation.name,
+            shape.and_then(|s| stranger(self.service, s, &value)),
+        );
         let mut headers = HeaderMap::with_capacity(16);
         let mut status = status.unwrap_or(self.operation.status);
         let body = match self.protocol {
@@ -177,6 +184,28 @@ impl Call {
         let ns = (!namespace.is_empty()).then_some(("", namespace));
         xml_out::element(&mut out, Style::of(self.service), self.service, shape, name, ns, v);
         text(out)
+    }
+}
+
+/// The path of a member that a handler has set and the model does not know: it would be lost on the
+/// way, so that builds for tests refuse it.
+fn stranger(service: &Service, shape: &Shape, v: &Value) -> Option<String> {
+    let within = |name: &str, found: String| format!("{name}.{found}");
+    match (shape.kind, v) {
+        _ if shape.document => None,
+        (Kind::Structure, Value::Map(entries)) => {
+            entries.iter().filter(|(_, v)| *v != Value::Null).find_map(|(k, v)| {
+                let Some(m) = shape.member(k) else { return Some(k.to_string()) };
+                stranger(service, service.shape(m.shape), v).map(|s| within(k, s))
+            })
+        }
+        (Kind::List(item, _), Value::List(items)) => {
+            items.iter().find_map(|v| stranger(service, service.shape(item), v))
+        }
+        (Kind::Map { value, .. }, Value::Map(entries)) => entries
+            .iter()
+            .find_map(|(k, v)| stranger(service, service.shape(value), v).map(|s| within(k, s))),
+        _ => None,
     }
 }
 

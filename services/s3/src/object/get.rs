@@ -2,6 +2,8 @@
 
 use std::collections::BTreeMap;
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD as BASE64;
 use fogbank_core::value::Members;
 use fogbank_core::{ApiError, Body, Cx, Op, Reply, Result, Time, Value, ops};
 use http::{HeaderName, HeaderValue};
@@ -265,11 +267,17 @@ fn describe(bucket: &BucketRecord, record: &ObjectRecord) -> GetObjectOutput {
         storage_class: record.storage_class.clone(),
         parts_count: None,
         tag_count: (!record.tags.is_empty()).then_some(record.tags.len()),
-        metadata: meta.user.iter().cloned().collect(),
+        metadata: meta.user.iter().map(|(k, v)| (k.clone(), in_ascii(v))).collect(),
         lock: LockOutput::from(record.lock.as_ref()),
         checksum: ChecksumOutput::default(),
         sse: SseOutput::from(&record.sse),
     }
+}
+
+/// User metadata as a header: text beyond ASCII is encoded as RFC 2047 has it.
+/// <https://docs.aws.amazon.com/AmazonS3/latest/userguide/UsingMetadata.html>
+fn in_ascii(text: &str) -> String {
+    if text.is_ascii() { text.to_owned() } else { format!("=?UTF-8?B?{}?=", BASE64.encode(text)) }
 }
 
 /// A part of an object that may have been uploaded in one.
