@@ -105,7 +105,7 @@ mod tests {
         let aws = "31132629274945519779805322857203735586714454643391594505";
         let same = Pos { ts: 1_396_035_378_988, stream: 0, seq: 0 };
         assert_eq!(same.id()[..12], aws[..12]);
-        for bad in ["", "1", &"9".repeat(56), &"x".repeat(56)] {
+        for bad in ["", "1", &"9".repeat(57), &"x".repeat(56)] {
             assert_eq!(Pos::parse(bad), None, "{bad}");
         }
     }

@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::authz::{self, arn, name_of};
 use crate::error::{exists, invalid, no_group};
-use crate::{Logs, page, put, sweep, tag};
+use crate::{Logs, metric_filter, page, put, subscription, sweep, tag};
 
 pub const OPS: &[Op<Logs>] = ops![
     CreateLogGroup => create_log_group [authz::create_group],
@@ -190,6 +190,8 @@ async fn delete_log_group(logs: &Logs, cx: &Cx, input: NameInput) -> Result<()> 
         ));
     }
     tx.delete(&GROUPS, &key);
+    metric_filter::drop_all(&mut tx, &key).await?;
+    subscription::drop_all(&mut tx, &key).await?;
     sweep::purge_group(&mut tx, cx.now, group.id);
     tx.commit().await?;
     logs.swept();

@@ -11,16 +11,20 @@
 
 mod authz;
 mod chunk;
+mod emf;
+mod emit;
 mod error;
 mod event;
 mod gather;
 mod group;
+mod metric_filter;
 mod page;
 mod protect;
 mod put;
 mod read;
 mod resource_policy;
 mod stream;
+mod subscription;
 mod sweep;
 mod tag;
 #[cfg(test)]
@@ -41,6 +45,7 @@ pub struct Logs {
 /// What works in the background; absent until [`Logs::start`].
 struct Workers {
     sweep: Worker,
+    emit: Worker,
 }
 
 impl Logs {
@@ -58,22 +63,33 @@ impl Logs {
             Arc::clone(self),
             &[
                 group::OPS,
+                metric_filter::OPS,
                 protect::OPS,
                 put::OPS,
                 read::OPS,
                 resource_policy::OPS,
                 stream::OPS,
+                subscription::OPS,
                 tag::OPS,
             ],
         )
     }
 
-    /// Sets going what no request asks for: retention, and the removal of what was deleted.
+    /// Sets going what no request asks for: what appends set off,
+    /// retention, and the removal of what was deleted.
     pub fn start(self: &Arc<Self>, cloud: &Arc<dyn Cloud>) {
-        let sweep = sweep::start(self, cloud);
-        let _ = self.workers.set(Workers { sweep });
+        let workers = Workers { sweep: sweep::start(self, cloud), emit: emit::start(self, cloud) };
+        let _ = self.workers.set(workers);
     }
 
+    /// Tells the workers that there is something to tell other services.
+    fn emitted(&self) {
+        if let Some(w) = self.workers.get() {
+            w.emit.wake();
+        }
+    }
+
+    /// Tells the workers that there is something to remove.
     fn swept(&self) {
         if let Some(w) = self.workers.get() {
             w.sweep.wake();

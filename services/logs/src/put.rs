@@ -4,6 +4,7 @@ use fogbank_core::{Cx, Op, Result, ops};
 use fogbank_store::{Key, Lock, Range, Store, Table, Tx};
 use serde::{Deserialize, Serialize};
 
+use crate::emit::{self, Appended};
 use crate::error::{invalid, no_group, no_stream};
 use crate::event::{OVERHEAD, Pos};
 use crate::group::{self, GROUPS, Group, millis};
@@ -84,8 +85,14 @@ async fn put_log_events(
         let bytes: usize = events.iter().map(|(_, m)| m.len() + OVERHEAD).sum();
         let size = tx.get(&SIZES, &size_key).await?.unwrap_or(0);
         tx.put(&SIZES, &size_key, &(size + bytes as u64));
+        let appended =
+            Appended { cx, group: &group, stream: &stream, first: stream.next, events: &events };
+        let more = emit::outgoing(&mut tx, &appended).await?;
         append(&mut tx, &group, &mut stream, &stream_key, now, events);
         tx.commit().await?;
+        if more {
+            logs.emitted();
+        }
     }
     let token = Pos { ts: stream.created, stream: stream.id, seq: stream.next };
     Ok(PutLogEventsOutput { next_sequence_token: token.id(), rejected_log_events_info: rejected })

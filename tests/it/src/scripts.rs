@@ -33,6 +33,7 @@ scripts![
     iam_resources,
     lambda_functions,
     logs_events,
+    logs_metrics,
     kms,
     refused,
     s3_access,
