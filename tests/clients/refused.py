@@ -7,7 +7,6 @@ from common import client, ok
 
 CALLS = (
     ("ec2", "describe_instances", {}),
-    ("sqs", "list_queues", {}),
     ("dynamodb", "list_tables", {}),
     ("lambda", "list_functions", {}),
     ("cloudfront", "list_distributions", {}),

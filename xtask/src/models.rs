@@ -40,7 +40,11 @@ pub fn run(args: &Args) -> Result<()> {
     let list = fs::read_to_string("models/services.txt")?;
     let mut index = String::from(INDEX_HEAD);
     for id in list.lines().filter(|l| !l.is_empty() && !l.starts_with('#')) {
-        let model = load(&data.join(id)).with_context(|| format!("the model of {id}"))?;
+        let mut model = load(&data.join(id)).with_context(|| format!("the model of {id}"))?;
+        let overlay = PathBuf::from(format!("models/overlay/{id}.json"));
+        if overlay.exists() {
+            merge(&mut model, serde_json::from_str(&fs::read_to_string(&overlay)?)?);
+        }
         let table = fogbank_model::convert::table(id, &model);
         fs::write(format!("models/{id}.model"), &table)?;
         writeln!(index, "    \"{id}\": {},", head(&model["metadata"]))?;
@@ -79,6 +83,23 @@ fn load(folder: &Path) -> Result<Value> {
         json = fs::read_to_string(newest.join("service-2.json"))?;
     }
     Ok(serde_json::from_str(&json)?)
+}
+
+/// Lays `over` over a model: objects by member, `null` removes, all else replaces.
+fn merge(model: &mut Value, over: Value) {
+    match (model, over) {
+        (Value::Object(under), Value::Object(over)) => {
+            for (name, v) in over {
+                match v {
+                    Value::Null => {
+                        under.remove(&name);
+                    }
+                    v => merge(under.entry(name).or_insert(Value::Null), v),
+                }
+            }
+        }
+        (under, over) => *under = over,
+    }
 }
 
 /// botocore's source package, unpacked under `target/`.

@@ -64,8 +64,12 @@ impl Gateway {
 
 /// A refusal in the words of the service's protocol.
 fn denied(service: &str, message: &str) -> ApiError {
-    let dialect = fogbank_model::service(service).map_or(Dialect::Json, dialect);
-    let (code, status) = match dialect {
+    let model = fogbank_model::service(service);
+    let (code, status) = match model.map_or(Dialect::Json, dialect) {
+        // A service that has moved to JSON keeps the status it had.
+        Dialect::Json if model.is_some_and(|m| m.query_compatible) => {
+            ("AccessDeniedException", 403)
+        }
         Dialect::S3 | Dialect::Query => ("AccessDenied", 403),
         Dialect::Ec2 => ("UnauthorizedOperation", 403),
         Dialect::Json => ("AccessDeniedException", 400),

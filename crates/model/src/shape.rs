@@ -70,7 +70,7 @@ pub struct Member {
     pub location: Location,
     /// The name on the wire; empty: the member's own.
     pub wire_name: &'static str,
-    /// EC2's name in requests, when it differs.
+    /// EC2's name in requests, or that of a query protocol of old, when it differs.
     pub query_name: &'static str,
     pub namespace: &'static str,
     pub prefix: &'static str,

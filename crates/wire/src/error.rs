@@ -27,6 +27,7 @@ pub fn encode_error(
     // On the wire the query protocols have the code, the JSON ones the shape's name.
     let info = shape.and_then(|s| s.error);
     let code = info.map(|i| i.code).filter(|c| !c.is_empty()).unwrap_or(e.code());
+    let code = if service.query_compatible { query_code(code) } else { code };
     let name = shape.map_or(e.code(), |s| s.name);
     let sender = status < 500;
     let mut headers = HeaderMap::with_capacity(8);
@@ -77,6 +78,18 @@ pub fn encode_error(
         headers.insert("x-amzn-query-error", v);
     }
     finish(status, headers, body)
+}
+
+/// The query protocol's name of an error that the JSON protocols know under another.
+fn query_code(code: &str) -> &str {
+    match code {
+        "AccessDeniedException" => "AccessDenied",
+        "UnrecognizedClientException" => "InvalidClientTokenId",
+        "InvalidSignatureException" => "SignatureDoesNotMatch",
+        "ExpiredTokenException" => "ExpiredToken",
+        "MissingAuthenticationTokenException" => "MissingAuthenticationToken",
+        code => code,
+    }
 }
 
 /// The status an error will have on the wire.

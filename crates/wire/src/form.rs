@@ -37,6 +37,10 @@ pub fn decode(service: &Service, shape: &Shape, r: &Request<'_>, ec2: bool) -> R
         let (k, v) = pair.split_once('=').unwrap_or((pair, ""));
         root.insert(&unescape(k)?, unescape(v)?)?;
     }
+    // SQS's requests may go to a queue's own URL, which then need not be said again.
+    if service.id == "sqs" && r.path != "/" && !root.children.contains_key("QueueUrl") {
+        root.insert("QueueUrl", unescape(r.path)?)?;
+    }
     read_structure(service, shape, &root, ec2)
 }
 
@@ -102,6 +106,10 @@ fn child<'n>(node: &'n Node, m: &Member, of: &Shape, ec2: bool) -> Option<&'n No
             q => q.to_owned(),
         };
         return node.children.get(&name);
+    }
+    // A service that has moved to JSON keeps its old names here.
+    if !m.query_name.is_empty() {
+        return node.children.get(m.query_name);
     }
     // A flattened list goes by its items' name.
     let flat_name = match of.kind {

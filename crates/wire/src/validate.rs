@@ -25,6 +25,10 @@ pub fn validate(call: &Call, input: &Value) -> Result<()> {
         // requires of a document they check here.
         return v.documents(shape, input);
     }
+    if let ("sqs", Some(name)) = (call.service.id, missing(shape, input)) {
+        let text = format!("The request must contain the parameter {name}.");
+        return Err(ApiError::new("MissingParameter", text).status(400));
+    }
     v.check(shape, input);
     if v.found.is_empty() {
         return Ok(());
@@ -45,6 +49,12 @@ fn code(call: &Call) -> &'static str {
         (_, Protocol::Query) => "ValidationError",
         _ => "ValidationException",
     }
+}
+
+/// The first member at the top that is required and not there.
+fn missing(shape: &Shape, input: &Value) -> Option<&'static str> {
+    let absent = |m: &&fogbank_model::Member| m.required && input.get(m.name).is_none();
+    shape.members.iter().find(absent).map(|m| m.name)
 }
 
 struct Validation<'a> {

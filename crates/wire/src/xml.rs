@@ -236,6 +236,9 @@ fn body_member<'s>(
 
 /// The name of a member's element.
 pub fn element_name(service: &Service, m: &fogbank_model::Member) -> &'static str {
+    if service.query_compatible && !m.query_name.is_empty() {
+        return m.query_name;
+    }
     let of = service.shape(m.shape);
     match of.kind {
         Kind::List(_, item)

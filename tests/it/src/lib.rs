@@ -8,3 +8,4 @@ mod data_directory;
 mod iam;
 mod scripts;
 mod shell;
+mod sqs_crash;

@@ -47,6 +47,8 @@ scripts![
     s3_signed_urls,
     s3_versions,
     secretsmanager,
+    sqs_messages,
+    sqs_queues,
     sts,
 ];
 

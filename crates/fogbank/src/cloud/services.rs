@@ -16,6 +16,7 @@ use fogbank_s3::S3;
 use fogbank_s3::lifecycle;
 use fogbank_s3::website::Websites;
 use fogbank_secretsmanager::Manager;
+use fogbank_sqs::Sqs;
 
 use super::data::{self, State};
 use super::{Error, Settings};
@@ -62,6 +63,7 @@ pub async fn assemble(
     api_gateway(&base, &mut parts);
     secretsmanager(&base, &mut parts);
     dynamodb(&base, &mut parts);
+    sqs(&base, &mut parts);
     Ok(parts)
 }
 
@@ -153,6 +155,12 @@ fn dynamodb(base: &Base<'_>, parts: &mut Parts) {
     let ddb = fogbank_dynamodb::Dynamo::new(store, base.clock.clone(), base.ids.clone());
     parts.services.extend(ddb.services());
     parts.start(move |cloud| ddb.start(cloud));
+}
+
+fn sqs(base: &Base<'_>, parts: &mut Parts) {
+    let sqs = Sqs::new(base.state.store.clone(), base.clock.clone(), base.ids.clone());
+    parts.services.push(sqs.service());
+    parts.start(move |_| sqs.start());
 }
 
 impl Parts {
