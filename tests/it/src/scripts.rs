@@ -49,6 +49,7 @@ scripts![
     secretsmanager,
     sqs_messages,
     sqs_queues,
+    ssm,
     sts,
 ];
 

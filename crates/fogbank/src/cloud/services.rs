@@ -17,6 +17,7 @@ use fogbank_s3::lifecycle;
 use fogbank_s3::website::Websites;
 use fogbank_secretsmanager::Manager;
 use fogbank_sqs::Sqs;
+use fogbank_ssm::Ssm;
 
 use super::data::{self, State};
 use super::{Error, Settings};
@@ -64,6 +65,7 @@ pub async fn assemble(
     secretsmanager(&base, &mut parts);
     dynamodb(&base, &mut parts);
     sqs(&base, &mut parts);
+    ssm(&base, &mut parts);
     Ok(parts)
 }
 
@@ -161,6 +163,12 @@ fn sqs(base: &Base<'_>, parts: &mut Parts) {
     let sqs = Sqs::new(base.state.store.clone(), base.clock.clone(), base.ids.clone());
     parts.services.push(sqs.service());
     parts.start(move |_| sqs.start());
+}
+
+fn ssm(base: &Base<'_>, parts: &mut Parts) {
+    let ssm = Ssm::new(base.state.store.clone());
+    parts.services.push(ssm.service());
+    parts.start(move |cloud| ssm.start(cloud));
 }
 
 impl Parts {
