@@ -42,6 +42,18 @@ pub struct Alias {
 }
 fogbank_store::record!(Alias, version = 1);
 
+impl Alias {
+    /// The version for one request, by the weights.
+    #[must_use]
+    pub fn choose(self, cx: &Cx) -> String {
+        let Some((other, weight)) = self.other else { return self.version };
+        let mut bytes = [0; 4];
+        cx.ids().fill(&mut bytes);
+        let dice = f64::from(u32::from_le_bytes(bytes)) / f64::from(u32::MAX);
+        if dice < weight { other } else { self.version }
+    }
+}
+
 fn key(function: &Target, name: &str) -> Key {
     function.key().str(name)
 }
