@@ -29,7 +29,7 @@ pub use edge::{Edge, Form};
 pub use error::{ApiError, Result};
 pub use futures_util::future::BoxFuture;
 pub use ids::Ids;
-pub use op::{IntoReply, Op, Reply, Service, Streamed};
+pub use op::{Events, IntoReply, Op, Reply, Service, Streamed};
 pub use plane::{Peer, Plane};
 pub use principal::{Kind, Principal, Session};
 pub use value::{Blob, Str, Time, Value};

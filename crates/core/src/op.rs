@@ -3,11 +3,12 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
+use futures_util::stream::BoxStream;
 use http::{HeaderName, HeaderValue};
 use serde::Serialize;
 
 use crate::value::to_value;
-use crate::{ApiError, Body, BoxFuture, Check, Cx, Result, Value};
+use crate::{ApiError, Body, BoxFuture, Check, Cx, Result, Str, Value};
 
 /// The function behind an operation, over the service's state `S`.
 pub type Run<S> = for<'a> fn(&'a S, &'a Cx, Value) -> BoxFuture<'a, Result<Reply>>;
@@ -56,10 +57,21 @@ pub struct Reply {
     pub value: Value,
     /// The output's streaming payload.
     pub body: Option<Body>,
+    /// The output's stream of events, for operations whose payload is one.
+    pub events: Option<Events>,
     /// Overrides the model's status (206 for a range).
     pub status: Option<u16>,
     /// Headers that the model does not carry.
     pub headers: Vec<(HeaderName, HeaderValue)>,
+}
+
+/// A stream of events: the name of the model's member, and its value.
+pub struct Events(pub BoxStream<'static, Result<(Str, Value)>>);
+
+impl std::fmt::Debug for Events {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Events")
+    }
 }
 
 /// A typed output together with a streaming payload (GetObject).
@@ -85,7 +97,13 @@ impl<T: Serialize> IntoReply for T {
 impl<T: Serialize> IntoReply for Streamed<T> {
     fn into_reply(self) -> Result<Reply> {
         let value = to_value(&self.output)?;
-        Ok(Reply { value, body: Some(self.body), status: self.status, headers: self.headers })
+        Ok(Reply {
+            value,
+            body: Some(self.body),
+            events: None,
+            status: self.status,
+            headers: self.headers,
+        })
     }
 }
 impl IntoReply for Reply {

@@ -9,5 +9,5 @@
 mod answer;
 mod server;
 
-pub use answer::{Zone, answer};
+pub use answer::{Answer, Zone, answer};
 pub use server::{Options, Server};

@@ -13,6 +13,7 @@ use tokio::task::JoinHandle;
 use crate::cli::{Durability, Iam, Place, Up};
 
 pub mod data;
+mod doorway;
 mod error;
 mod root;
 pub mod services;
@@ -126,6 +127,7 @@ pub async fn start(settings: &Settings) -> Result<Running, Error> {
     let root = Root::of(settings, &ids)?;
     let mut parts = services::assemble(&state, settings, &clock, &ids).await?;
     let background = parts.take_background();
+    let front = Arc::clone(&parts.front);
     let gateway = Gateway::new(Options {
         identities: root.guard(parts.identities),
         services: parts.services,
@@ -141,8 +143,9 @@ pub async fn start(settings: &Settings) -> Result<Running, Error> {
         version: env!("CARGO_PKG_VERSION"),
     });
     let cloud: Arc<dyn fogbank_core::Cloud> = Arc::clone(&gateway) as _;
-    background.start(&cloud);
     let (stop, stopped) = watch::channel(false);
+    front.open(Arc::clone(&gateway), stopped.clone());
+    background.start(&cloud);
     let serving = tokio::spawn(fogbank_gateway::serve(Arc::clone(&gateway), listeners, stopped));
     Ok(Running { address, data: settings.data.clone(), root, stop, serving })
 }

@@ -60,7 +60,8 @@ async fn accept(
         let Ok(slot) = Arc::clone(&slots).acquire_owned().await else { return };
         match listener.accept().await {
             Ok((stream, address)) => {
-                tokio::spawn(connection(Arc::clone(&gateway), stream, address, stop.clone(), slot));
+                let (gateway, stop) = (Arc::clone(&gateway), stop.clone());
+                tokio::spawn(connection(gateway, stream, address, stop, Some(slot)));
             }
             Err(e) => {
                 // Out of descriptors, mostly: others must end before a new one can begin.
@@ -71,12 +72,19 @@ async fn accept(
     }
 }
 
+/// Serves a connection that somebody else accepted, until `stop` turns true: one from inside a
+/// sandbox, which has names and ports of its own.
+pub async fn adopt(gateway: Arc<Gateway>, stream: TcpStream, stop: watch::Receiver<bool>) {
+    let address = SocketAddr::from(([127, 0, 0, 1], 0));
+    connection(gateway, stream, address, stop, None).await;
+}
+
 async fn connection(
     gateway: Arc<Gateway>,
     stream: TcpStream,
     address: SocketAddr,
     mut stop: watch::Receiver<bool>,
-    _slot: OwnedSemaphorePermit,
+    _slot: Option<OwnedSemaphorePermit>,
 ) {
     let _ = stream.set_nodelay(true);
     let mut first = [0];

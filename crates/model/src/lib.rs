@@ -90,7 +90,7 @@ pub struct Operation {
     pub unsigned_body: bool,
     /// The client must send a checksum of the body.
     pub checksum_required: bool,
-    /// The input or the output is a stream of events.
+    /// The input is a stream of events.
     pub event_stream: bool,
 }
 

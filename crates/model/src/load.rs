@@ -49,7 +49,7 @@ pub fn load(table: &'static str) -> Service {
         members.any(|m| s.shapes[m.shape.0 as usize].event_stream)
     };
     for o in &mut s.operations {
-        o.event_stream = o.input.iter().chain(&o.output).any(events);
+        o.event_stream = o.input.iter().any(events);
     }
     s.operations.sort_unstable_by_key(|o| o.name);
     s.by_name = (0..u32::try_from(s.shapes.len()).unwrap_or(0)).collect();

@@ -9,6 +9,7 @@
 
 mod cbor;
 mod error;
+mod event;
 mod form;
 mod json;
 pub mod multipart;
@@ -85,7 +86,7 @@ impl Call {
     ///
     /// # Errors
     /// What AWS answers for malformed or invalid input, in the service's own codes;
-    /// `NotImplemented` for operations whose input or output is a stream of events.
+    /// `NotImplemented` for operations whose input is a stream of events.
     pub fn decode(&self, r: &Request<'_>) -> Result<Value> {
         if self.operation.event_stream {
             let (service, operation) = (self.service.id, self.operation.name);

@@ -9,7 +9,7 @@ use http::header::{CONTENT_LENGTH, CONTENT_TYPE};
 use http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode};
 
 use crate::xml_out::{self, Style};
-use crate::{Call, cbor, error, json, s3, time};
+use crate::{Call, cbor, error, event, json, s3, time};
 
 const XML_HEAD: &str = "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n";
 
@@ -17,7 +17,7 @@ impl Call {
     /// Writes a reply.
     #[must_use]
     pub fn encode(&self, reply: Reply, request_id: &str) -> Response<Body> {
-        let Reply { mut value, body, status, headers: extra } = reply;
+        let Reply { mut value, body, events, status, headers: extra } = reply;
         let shape = self.operation.output.map(|o| self.service.shape(o));
         debug_assert!(
             shape.is_none_or(|s| stranger(self.service, s, &value).is_none()),
@@ -62,6 +62,13 @@ impl Call {
                 }
                 self.rest_body(shape, &value, body, &mut headers)
             }
+        };
+        let body = match (events, shape) {
+            (Some(events), Some(shape)) => {
+                content_type(&mut headers, event::CONTENT_TYPE);
+                event::body(self, shape, events)
+            }
+            _ => body,
         };
         error::request_id_headers(&mut headers, self.service, request_id);
         for (k, v) in extra {

@@ -228,16 +228,3 @@ fn compressed_requests() {
     let e = gunzip(Protocol::Json, &packed, 10).unwrap_err();
     assert!(e.message().contains("too large"));
 }
-
-#[test]
-fn event_streams_are_refused_by_name() {
-    let r = request("POST", "/b/k?select&select-type=2", &[], "");
-    let e = decode("s3", &r).unwrap_err();
-    assert_eq!(e.code(), "NotImplemented");
-    assert!(e.message().starts_with("s3:SelectObjectContent"), "{e}");
-    let target = [("x-amz-target", "Logs_20140328.StartLiveTail")];
-    assert_eq!(
-        decode("logs", &request("POST", "/", &target, "{}")).unwrap_err().code(),
-        "NotImplemented"
-    );
-}

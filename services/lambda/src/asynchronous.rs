@@ -154,7 +154,11 @@ impl Lambda {
         };
         let now = cloud.clock().now();
         let end = Ending { lambda: self, cloud, event: &event, settings: &settings };
-        let function = Function { role: resolved.config.role.clone(), dead_letter: resolved.config.dead_letter.clone(), version: resolved.version.clone() };
+        let function = Function {
+            role: resolved.config.role.clone(),
+            dead_letter: resolved.config.dead_letter.clone(),
+            version: resolved.version.clone(),
+        };
         if is_old(&event, &settings, now) {
             end.fail(&function, Condition::EventAgeExceeded, None).await;
             return Next::Done;

@@ -92,7 +92,8 @@ async fn invoke(lambda: &Lambda, cx: &Cx, input: Input) -> Result<Reply> {
     match kind {
         "DryRun" => return Ok(answer(204, &resolved.version)),
         "Event" => {
-            let event = asynchronous::Event::new(cx, &resolved, payload, client_context, input.tenant_id);
+            let event =
+                asynchronous::Event::new(cx, &resolved, payload, client_context, input.tenant_id);
             lambda.enqueue(cx, &event).await?;
             return Ok(answer(202, ""));
         }

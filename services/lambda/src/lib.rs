@@ -11,6 +11,7 @@
 
 mod account;
 mod alias;
+mod asynchronous;
 mod authz;
 mod code;
 mod concurrency;
@@ -18,22 +19,29 @@ mod config;
 mod error;
 mod event_invoke;
 mod function;
+mod invoke;
 mod layer;
+mod metrics;
 mod name;
 mod permission;
+mod pool;
 mod ready;
 mod role;
 mod settings;
+mod shipper;
 mod tag;
+mod trace;
+mod upkeep;
 mod version;
 mod zip;
 
 use std::path::PathBuf;
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, OnceLock, Weak};
 
 use fogbank_blob::Blobs;
 use fogbank_bus::Worker;
 use fogbank_core::{Clock, Cloud, Service};
+use fogbank_lambda_runtime::Environments;
 use fogbank_store::Store;
 
 /// What Lambda is made over.
@@ -47,32 +55,48 @@ pub struct Options {
 
 /// The service's state.
 pub struct Lambda {
+    me: Weak<Lambda>,
     store: Store,
     blobs: Blobs,
     clock: Clock,
     unpacked: code::Unpacked,
-    roles: role::Roles,
+    roles: Arc<role::Roles>,
+    shipper: shipper::Shipper,
+    pools: Arc<pool::Pools>,
+    metrics: metrics::Metrics,
+    /// What runs code, once there is a cloud for it to run in.
+    environments: OnceLock<Environments>,
     ready: OnceLock<Worker>,
+    events: OnceLock<Worker>,
 }
 
 impl Lambda {
     /// Lambda over a store. It works on nothing by itself before [`Lambda::start`].
     #[must_use]
     pub fn new(options: Options) -> Arc<Self> {
-        Arc::new(Lambda {
+        let roles = Arc::<role::Roles>::default();
+        Arc::new_cyclic(|me| Lambda {
+            me: me.clone(),
             store: options.store,
             blobs: options.blobs,
             clock: options.clock,
             unpacked: code::Unpacked::new(options.folder),
-            roles: role::Roles::default(),
+            shipper: shipper::Shipper::new(Arc::clone(&roles)),
+            roles,
+            pools: Arc::default(),
+            metrics: metrics::Metrics::default(),
+            environments: OnceLock::new(),
             ready: OnceLock::new(),
+            events: OnceLock::new(),
         })
     }
 
-    /// Takes up what waits: functions that are not ready yet.
-    pub fn start(self: &Arc<Self>, cloud: &Arc<dyn Cloud>) {
-        let _ = cloud;
+    /// Takes up what waits: functions that are not ready yet, events in the queue.
+    pub fn start(self: &Arc<Self>, cloud: &Arc<dyn Cloud>, environments: Environments) {
+        let _ = self.environments.set(environments);
         let _ = self.ready.set(ready::start(self));
+        let _ = self.events.set(asynchronous::start(self, cloud));
+        upkeep::start(self, cloud);
     }
 
     /// The operations as the gateway serves them.
@@ -87,6 +111,7 @@ impl Lambda {
                 concurrency::OPS,
                 event_invoke::OPS,
                 function::OPS,
+                invoke::OPS,
                 layer::OPS,
                 permission::OPS,
                 settings::OPS,

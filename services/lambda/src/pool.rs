@@ -224,9 +224,8 @@ impl Pools {
             let pools: Vec<Arc<Pool>> = shard.read().values().cloned().collect();
             for pool in pools {
                 let spare = pool.provisioned.load(Ordering::Relaxed);
-                let spare_left = AtomicU32::new(
-                    pool.alive.load(Ordering::Relaxed).saturating_sub(spare),
-                );
+                let spare_left =
+                    AtomicU32::new(pool.alive.load(Ordering::Relaxed).saturating_sub(spare));
                 self.end_idle(&pool, |kept| {
                     let expired = kept.expires.is_some_and(|e| e <= now);
                     let old = now.duration_since(kept.used) >= IDLE;

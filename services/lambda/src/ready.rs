@@ -41,11 +41,8 @@ pub fn put(tx: &mut Tx, cx: &Cx, function: &Target) {
 
 /// Sets the worker going.
 pub fn start(lambda: &Arc<Lambda>) -> Worker {
-    let (lambda, store) = (Arc::downgrade(lambda), lambda.store.clone());
-    let clock = match lambda.upgrade() {
-        Some(l) => l.clock.clone(),
-        None => fogbank_core::Clock::default(),
-    };
+    let (store, clock) = (lambda.store.clone(), lambda.clock.clone());
+    let lambda = Arc::downgrade(lambda);
     Worker::start(store, clock, &READY, Options { at_once: 4 }, move |job: Job<Ready>| {
         let lambda = lambda.upgrade();
         async move {

@@ -14,7 +14,13 @@ const REMEMBERED: usize = 8;
 
 /// A header for the function and how often it is in it now.
 #[must_use]
-pub fn enter(header: Option<&str>, function: &str, active: bool, ids: &Ids, now: Timestamp) -> (String, u32) {
+pub fn enter(
+    header: Option<&str>,
+    function: &str,
+    active: bool,
+    ids: &Ids,
+    now: Timestamp,
+) -> (String, u32) {
     let parts = || header.unwrap_or_default().split(';').map(str::trim);
     let field = |name: &str| {
         parts().find_map(|p| p.strip_prefix(name)?.strip_prefix('=')).map(str::to_owned)
@@ -71,7 +77,10 @@ mod tests {
         let now = Timestamp::from_second(1_700_000_000).unwrap();
         let (mut header, n) = enter(None, "f", false, &ids, now);
         assert_eq!(n, 0);
-        assert!(header.starts_with("Root=1-6553f100-") && header.contains(";Sampled=0;"), "{header}");
+        assert!(
+            header.starts_with("Root=1-6553f100-") && header.contains(";Sampled=0;"),
+            "{header}"
+        );
         let root = header[5..40].to_owned();
         for round in 1..=3 {
             header = enter(Some(&header), "g", false, &ids, now).0;

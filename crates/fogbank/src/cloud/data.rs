@@ -30,6 +30,18 @@ pub fn directory(place: &Place) -> Option<PathBuf> {
     }))
 }
 
+/// Where things are kept that can be fetched again, for all data directories:
+/// `$XDG_CACHE_HOME/fogbank`, else `~/.cache/fogbank`, else among the system's temporary files.
+#[must_use]
+pub fn cache() -> PathBuf {
+    let absolute =
+        |name: &str| std::env::var_os(name).map(PathBuf::from).filter(|p| p.is_absolute());
+    absolute("XDG_CACHE_HOME")
+        .or_else(|| absolute("HOME").map(|h| h.join(".cache")))
+        .unwrap_or_else(std::env::temp_dir)
+        .join("fogbank")
+}
+
 /// Opens the state, which is made if it is not there.
 ///
 /// # Errors

@@ -11,6 +11,7 @@ use fogbank_iam::Iam;
 use fogbank_identity::{NoIssuers, Sessions};
 use fogbank_kms::Kms;
 use fogbank_lambda::Lambda;
+use fogbank_lambda_runtime::{Environments, Runtimes};
 use fogbank_logs::Logs;
 use fogbank_s3::S3;
 use fogbank_s3::lifecycle;
@@ -20,6 +21,7 @@ use fogbank_sqs::Sqs;
 use fogbank_ssm::Ssm;
 
 use super::data::{self, State};
+use super::doorway::Doorway;
 use super::{Error, Settings};
 
 /// What a gateway needs of the services.
@@ -30,6 +32,8 @@ pub struct Parts {
     pub planes: Vec<Arc<dyn Plane>>,
     /// Who is told of events.
     pub listeners: Vec<Listener>,
+    /// The way out of execution environments; opened once there is a gateway.
+    pub front: Arc<Doorway>,
     background: Vec<Start>,
 }
 
@@ -81,6 +85,7 @@ async fn identities(base: &Base<'_>) -> Result<Parts, Error> {
         edges: Vec::new(),
         planes: Vec::new(),
         listeners: Vec::new(),
+        front: Doorway::new(),
         background: Vec::new(),
     })
 }
@@ -123,14 +128,27 @@ async fn kms(base: &Base<'_>, parts: &mut Parts) -> Result<(), Error> {
 }
 
 fn lambda(base: &Base<'_>, parts: &mut Parts) {
+    let folder = data::scratch(base.settings, "lambda");
     let lambda = Lambda::new(fogbank_lambda::Options {
         store: base.state.store.clone(),
         blobs: base.state.blobs.clone(),
         clock: base.clock.clone(),
-        folder: data::scratch(base.settings, "lambda").join("code"),
+        folder: folder.join("code"),
     });
     parts.services.push(lambda.service());
-    parts.start(move |cloud| lambda.start(cloud));
+    let (clock, ids) = (base.clock.clone(), base.ids.clone());
+    let front = Arc::clone(&parts.front);
+    parts.start(move |cloud| {
+        let environments = Environments::new(fogbank_lambda_runtime::Options {
+            scratch: folder.join("environments"),
+            runtimes: Runtimes::new(data::cache().join("runtimes")),
+            ca_pem: front.ca_pem(),
+            front,
+            clock,
+            ids,
+        });
+        lambda.start(cloud, environments);
+    });
 }
 
 /// REST and HTTP APIs, and the names that serve them.

@@ -163,4 +163,3 @@ fn error_message(body: &str) -> Option<String> {
     let cut = (0..=text.len().min(1024)).rev().find(|n| text.is_char_boundary(*n))?;
     Some(text[..cut].to_owned()).filter(|t| !t.is_empty())
 }
-

@@ -33,8 +33,10 @@ async fn delete_all(lambda: &Lambda, target: &Target) -> Result<()> {
     let key = target.key();
     let below = || Range::prefix(&key);
     let mut codes = vec![function.latest.code.clone()];
+    let mut revisions = vec![function.latest.revision.clone()];
     for (k, version) in tx.scan(&VERSIONS, below(), usize::MAX).await? {
         codes.push(version.config.code);
+        revisions.push(version.config.revision);
         tx.delete(&VERSIONS, &k);
     }
     alias::delete_all(&mut tx, target).await?;
@@ -43,6 +45,10 @@ async fn delete_all(lambda: &Lambda, target: &Target) -> Result<()> {
     event_invoke::delete_all(&mut tx, target).await?;
     tx.delete(&FUNCTIONS, &key);
     tx.commit().await?;
+    for revision in &revisions {
+        lambda.pools.retire(revision);
+    }
+    lambda.pools.counters.forget(&function.id);
     codes.sort_by_key(|c| c.blob);
     codes.dedup_by_key(|c| c.blob);
     for code in &codes {
@@ -66,10 +72,11 @@ async fn delete_version(lambda: &Lambda, target: &Target, n: u64) -> Result<()> 
     }
     tx.delete(&VERSIONS, &key);
     permission::delete_one(&mut tx, target);
-    let code = version.config.code;
+    let code = version.config.code.clone();
     let orphan = code.blob != function.latest.code.blob
         && !Version::any_uses(&mut tx, target, &code).await?;
     tx.commit().await?;
+    lambda.pools.retire(&version.config.revision);
     if orphan {
         lambda.drop_code(&code).await;
     }

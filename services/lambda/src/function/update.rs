@@ -67,6 +67,7 @@ pub async fn update_function_code(lambda: &Lambda, cx: &Cx, input: CodeInput) ->
     ready::put(&mut tx, cx, &target);
     tx.commit().await?;
     lambda.wake_ready();
+    lambda.pools.retire(&before.latest.revision);
     if orphan {
         lambda.drop_code(&old).await;
     }
@@ -122,5 +123,6 @@ pub async fn update_function_configuration(
     ready::put(&mut tx, cx, &target);
     tx.commit().await?;
     lambda.wake_ready();
+    lambda.pools.retire(&before.latest.revision);
     Ok(View::latest(&target, &function.latest, function.tenancy))
 }

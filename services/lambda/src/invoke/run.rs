@@ -66,7 +66,8 @@ impl Lambda {
         resolved: Resolved,
         request: Request,
     ) -> Result<Run, Unable> {
-        let (Some(lambda), Some(environments)) = (self.me.upgrade(), self.environments.get()) else {
+        let (Some(lambda), Some(environments)) = (self.me.upgrade(), self.environments.get())
+        else {
             return Err(Unable::Start(InitError::Sandbox("nothing runs code here".into())));
         };
         if let State::Failed(why) = &resolved.config.state {
@@ -78,8 +79,7 @@ impl Lambda {
         let now = cx.cloud.clock().now();
         let active = resolved.config.tracing == "Active";
         let arn = resolved.target.function_arn();
-        let (header, rounds) =
-            trace::enter(request.trace.as_deref(), &arn, active, cx.ids(), now);
+        let (header, rounds) = trace::enter(request.trace.as_deref(), &arn, active, cx.ids(), now);
         if rounds >= trace::MOST && !resolved.function.recursion_allowed {
             return Err(Unable::Recursion);
         }
@@ -94,10 +94,8 @@ impl Lambda {
         };
         self.metrics.running(&measured, held.running, now);
         let timeout = u64::from(resolved.config.timeout);
-        let key = Key {
-            revision: resolved.config.revision.clone(),
-            tenant: request.tenant.clone(),
-        };
+        let key =
+            Key { revision: resolved.config.revision.clone(), tenant: request.tenant.clone() };
         let starter = Starter {
             lambda: Arc::clone(&lambda),
             cloud: Arc::clone(&cx.cloud),
@@ -134,7 +132,7 @@ impl Lambda {
             }
             drop(held);
             lambda.metrics.ran(&measured, &outcome, now);
-            Ok(outcome)
+            Ok::<_, Unable>(outcome)
         });
         let ended = task.await.map_err(|e| Unable::Api(ApiError::internal(e.to_string())))?;
         Ok(Run { outcome: ended?, trace: header })
@@ -160,4 +158,3 @@ impl Lambda {
         (pool.alive.load(Ordering::Relaxed), pool.available())
     }
 }
-

@@ -63,9 +63,8 @@ impl Counters {
 
 /// Adds one unless that is too many.
 fn raise(counter: &AtomicU32, most: u32) -> Option<u32> {
-    let raised = counter.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |n| {
-        (n < most).then_some(n + 1)
-    });
+    let raised =
+        counter.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |n| (n < most).then_some(n + 1));
     raised.ok().map(|n| n + 1)
 }
 

@@ -51,20 +51,11 @@ impl Starter {
             .await
             .map_err(|e| InitError::Sandbox(format!("the role cannot be assumed: {e}")))?;
         let now = self.cloud.clock().now();
-        let stream = format!(
-            "{}/[{}]{}",
-            now.strftime("%Y/%m/%d"),
-            self.version,
-            self.cloud.ids().hex(32)
-        );
+        let stream =
+            format!("{}/[{}]{}", now.strftime("%Y/%m/%d"), self.version, self.cloud.ids().hex(32));
         let group = config.log_group(&self.function.name);
-        let logs = self.lambda.shipper.stream(
-            &self.cloud,
-            &self.function,
-            &config.role,
-            &group,
-            &stream,
-        );
+        let logs =
+            self.lambda.shipper.stream(&self.cloud, &self.function, &config.role, &group, &stream);
         let variables = config.environment.clone().unwrap_or_default();
         let Logging { json, application_level, system_level, .. } = &config.logging;
         let level = |l: &Option<String>| l.as_deref().and_then(Level::parse).unwrap_or_default();
