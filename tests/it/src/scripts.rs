@@ -32,6 +32,7 @@ scripts![
     iam_enforcement,
     iam_resources,
     lambda_functions,
+    lambda_invoke,
     logs_events,
     logs_metrics,
     kms,

@@ -50,20 +50,18 @@ impl Lambda {
             biased;
             part = parts.recv() => part,
             ended = &mut end => {
-                let ended = ended.unwrap_or_else(|_| Err(Unable::Api(ApiError::internal("panicked"))));
                 let (say, end) = oneshot::channel();
-                let _ = say.send(Ok(ended?));
-                return Ok(Streamed { first: parts.recv().await, parts, end });
+                let _ = say.send(Ok(outcome(ended)?));
+                return Ok(Streamed { parts, end, first: None });
             }
         };
         if first.is_some() {
             return Ok(Streamed { parts, end, first });
         }
         // The channel is closed: the invocation ends at once.
-        let ended = end.await.unwrap_or_else(|_| Err(Unable::Api(ApiError::internal("panicked"))));
-        let (say, end) = oneshot::channel();
-        let _ = say.send(Ok(ended?));
-        Ok(Streamed { parts, end, first: None })
+        let (say, ended) = oneshot::channel();
+        let _ = say.send(Ok(outcome(end.await)?));
+        Ok(Streamed { parts, end: ended, first: None })
     }
 }
 
@@ -98,16 +96,51 @@ fn events(
     streamed: Streamed,
     tail: bool,
 ) -> impl futures_util::Stream<Item = Result<(Str, Value)>> {
-    let Streamed { parts, end, first } = streamed;
-    let rest = stream::unfold(parts, |mut parts| async {
-        let part = parts.recv().await?;
-        Some((part, parts))
-    });
-    let chunks = stream::iter(first).chain(rest).filter_map(|part| async {
-        let Part::Data(bytes) = part else { return None };
-        Some(Ok(chunk(bytes)))
-    });
-    chunks.chain(stream::once(complete(end, tail)).flat_map(stream::iter))
+    streamed.pieces().flat_map(move |piece| {
+        stream::iter(match piece {
+            Piece::Part(Part::Data(bytes)) => vec![Ok(chunk(bytes))],
+            Piece::Part(Part::Head { .. }) => Vec::new(),
+            Piece::End(run) => complete(*run, tail),
+        })
+    })
+}
+
+/// What a streamed response consists of.
+pub enum Piece {
+    Part(Part),
+    /// The last.
+    End(Box<Result<Run, Unable>>),
+}
+
+impl Streamed {
+    /// The parts as they come, then the end. The end of the invocation is what counts: whoever runs
+    /// it may hold on to its side of the channel.
+    pub fn pieces(self) -> impl futures_util::Stream<Item = Piece> {
+        let Streamed { parts, end, first } = self;
+        let rest = stream::unfold((parts, Some(end), None), |(mut parts, end, ended)| async {
+            let (ended, end) = match (ended, end) {
+                (Some(ended), _) => (ended, None),
+                (None, Some(mut end)) => tokio::select! {
+                    biased;
+                    part = parts.recv() => match part {
+                        Some(part) => return Some((Piece::Part(part), (parts, Some(end), None))),
+                        None => (outcome(end.await), None),
+                    },
+                    ended = &mut end => (outcome(ended), None),
+                },
+                (None, None) => return None,
+            };
+            match parts.try_recv() {
+                Ok(part) => Some((Piece::Part(part), (parts, end, Some(ended)))),
+                Err(_) => Some((Piece::End(Box::new(ended)), (parts, None, None))),
+            }
+        });
+        stream::iter(first.map(Piece::Part)).chain(rest)
+    }
+}
+
+fn outcome(ended: Result<Result<Run, Unable>, oneshot::error::RecvError>) -> Result<Run, Unable> {
+    ended.unwrap_or_else(|_| Err(Unable::Api(ApiError::internal("an invocation panicked"))))
 }
 
 fn chunk(bytes: bytes::Bytes) -> (Str, Value) {
@@ -115,14 +148,10 @@ fn chunk(bytes: bytes::Bytes) -> (Str, Value) {
 }
 
 /// The last events: a response that was not streamed, then how it ended.
-async fn complete(
-    end: oneshot::Receiver<Result<Run, Unable>>,
-    tail: bool,
-) -> Vec<Result<(Str, Value)>> {
-    let run = match end.await {
-        Ok(Ok(run)) => run,
-        Ok(Err(e)) => return vec![Err(e.answer())],
-        Err(_) => return vec![Err(ApiError::internal("an invocation panicked"))],
+fn complete(run: Result<Run, Unable>, tail: bool) -> Vec<Result<(Str, Value)>> {
+    let run = match run {
+        Ok(run) => run,
+        Err(e) => return vec![Err(e.answer())],
     };
     let mut events = Vec::new();
     let mut members: Vec<(Str, Value)> = Vec::new();
