@@ -135,7 +135,7 @@ pub(crate) async fn get_object(s3: &S3, cx: &Cx, input: GetObjectInput) -> Resul
         let body = data::read(s3, &input.bucket, &input.key, &record, bytes).await?;
         if let Some(body) = body {
             let (value, status) = (answer.into_value(), partial.then_some(206));
-            return Ok(Reply { value, body: Some(body), status, headers: Vec::new() });
+            return Ok(Reply { value, body: Some(body), status, ..Reply::default() });
         }
     }
     Err(ApiError::internal(format!("the bytes of {}/{} are missing", input.bucket, input.key)))

@@ -14,7 +14,7 @@ async fn head_object(s3: &S3, cx: &Cx, input: GetObjectInput) -> Result<Reply> {
         Opened::Unchanged(reply) => Ok(*reply),
         Opened::View(v) => {
             let (value, status) = (v.output.into_value(), v.partial.then_some(206));
-            Ok(Reply { value, body: Some(Body::Empty), status, headers: Vec::new() })
+            Ok(Reply { value, body: Some(Body::Empty), status, ..Reply::default() })
         }
     }
 }
