@@ -21,7 +21,7 @@ pub enum Condition {
     Exists(Path),
     Missing(Path),
     /// The attribute has a type, as the API spells it.
-    Type(Path, String),
+    Type(Operand, String),
     BeginsWith(Operand, Operand),
     Contains(Operand, Operand),
 }
@@ -140,7 +140,7 @@ impl Condition {
             }),
             Condition::Exists(path) => path.find(item).is_some(),
             Condition::Missing(path) => path.find(item).is_none(),
-            Condition::Type(path, kind) => path.find(item).is_some_and(|a| a.kind() == kind),
+            Condition::Type(o, kind) => o.find(item).is_some_and(|a| a.get().kind() == kind),
             Condition::BeginsWith(a, b) => match (a.find(item), b.find(item)) {
                 (Some(a), Some(b)) => a.get().begins_with(b.get()),
                 _ => false,
@@ -178,7 +178,8 @@ impl Condition {
                 operand(a, see);
                 list.iter().for_each(|o| operand(o, see));
             }
-            Condition::Exists(p) | Condition::Missing(p) | Condition::Type(p, _) => see(p),
+            Condition::Type(o, _) => operand(o, see),
+            Condition::Exists(p) | Condition::Missing(p) => see(p),
         }
     }
 }
@@ -207,7 +208,6 @@ fn not(p: &mut Parser<'_>) -> Result<Condition> {
         return Ok(Condition::Not(Box::new(p.nested(not)?)));
     }
     if p.eat("(") {
-        p.operator()?;
         let (start, twice) = (p.place(), p.peek().text == "(");
         let inner = p.nested(or)?;
         p.expect(")")?;
@@ -325,7 +325,6 @@ fn function(p: &mut Parser<'_>) -> Result<Condition> {
     let Some(first) = operands.pop() else { return Err(wrong_count(name, 0)) };
     match (name, second) {
         ("attribute_type", Some(second)) => {
-            let Operand::Path(path) = first else { return Err(needs_path()) };
             let kind = match second {
                 Operand::Value(Attr::S(kind)) => kind,
                 Operand::Value(other) => return Err(wrong_type(name, other.kind())),
@@ -337,7 +336,7 @@ fn function(p: &mut Parser<'_>) -> Result<Condition> {
                     "Invalid attribute type name found; type: {kind}, valid types: {{{KINDS}}}"
                 )));
             }
-            Ok(Condition::Type(path, kind))
+            Ok(Condition::Type(first, kind))
         }
         ("begins_with", Some(second)) => {
             for o in [&first, &second] {

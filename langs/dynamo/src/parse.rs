@@ -7,7 +7,7 @@ use crate::{Attr, Error, Path, Result, Scope, Step};
 /// How many operators and functions an expression may have.
 const MAX_OPERATORS: usize = 300;
 /// How deeply brackets, NOT and functions may nest: each level is a level of our stack.
-const MAX_NESTING: usize = 64;
+const MAX_NESTING: usize = 160;
 /// How many steps a path may have.
 const MAX_PATH: usize = 32;
 
@@ -143,7 +143,7 @@ impl<'a> Parser<'a> {
         }
         if rest.len() >= MAX_PATH {
             return Err(Error::new(format!(
-                "The document path has too many nesting elements; nesting elements: {}",
+                "The document path has too many nesting levels; nesting levels: {}",
                 rest.len() + 1
             )));
         }

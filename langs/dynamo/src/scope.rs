@@ -32,6 +32,9 @@ impl Scope {
         let (names, values) = (names.unwrap_or_default(), values.unwrap_or_default());
         check("ExpressionAttributeNames", '#', names.keys())?;
         check("ExpressionAttributeValues", ':', values.keys())?;
+        if names.values().any(|v| v.len() > MAX_NAME) {
+            return Err(name_too_large());
+        }
         if let Some((k, _)) = names.iter().find(|(_, v)| v.is_empty()) {
             return Err(Error::new(format!(
                 "ExpressionAttributeNames contains invalid value: The expression attribute name \
@@ -77,6 +80,15 @@ impl Scope {
         unused("ExpressionAttributeNames", self.names.keys(), &self.used_names.borrow())?;
         unused("ExpressionAttributeValues", self.values.keys(), &self.used_values.borrow())
     }
+}
+
+/// How long an attribute's name may be, in bytes.
+pub const MAX_NAME: usize = 65_535;
+
+/// The error for a longer one.
+#[must_use]
+pub fn name_too_large() -> Error {
+    Error::new("Attribute name is too large, must be less than 65536 bytes")
 }
 
 fn check<'a>(what: &str, mark: char, keys: impl Iterator<Item = &'a String>) -> Result<()> {

@@ -70,7 +70,6 @@ impl Update {
 
     fn action(&mut self, section: &str, p: &mut Parser<'_>) -> Result<()> {
         let path = p.path()?;
-        p.operator()?;
         match section {
             "SET" => {
                 p.expect("=")?;
@@ -215,9 +214,9 @@ fn term(p: &mut Parser<'_>) -> Result<Value> {
     p.expect("(")?;
     let mut operands = Vec::new();
     if !p.eat(")") {
-        operands.push(p.nested(value)?);
+        operands.push(p.nested(term)?);
         while p.eat(",") {
-            operands.push(p.nested(value)?);
+            operands.push(p.nested(term)?);
         }
         p.expect(")")?;
     }
@@ -234,10 +233,16 @@ fn term(p: &mut Parser<'_>) -> Result<Value> {
         return Ok(Value::IfMissing(path, Box::new(second)));
     }
     for side in [&first, &second] {
-        if let Value::Constant(v) = side
-            && !matches!(v, Attr::L(_))
-        {
-            return Err(wrong_type(name, v.kind()));
+        match side {
+            Value::Constant(v) if !matches!(v, Attr::L(_)) => {
+                return Err(wrong_type(name, v.kind()));
+            }
+            Value::Append(..) => {
+                return Err(Error::new(format!(
+                    "The function is not allowed to be used this way in an expression; function: {name}"
+                )));
+            }
+            _ => {}
         }
     }
     Ok(Value::Append(Box::new(first), Box::new(second)))
@@ -441,6 +446,11 @@ mod tests {
             ("SET a = list_append(:s, l)", "operator or function: list_append, operand type: S"),
             ("SET a = size(l)", "not allowed in an update expression; function: size"),
             ("SET a = foo(l)", "Invalid function name; function: foo"),
+            ("SET a = if_not_exists(a, :one + :one)", "Syntax error; token: \"+\""),
+            (
+                "SET l = list_append(list_append(l, l), l)",
+                "not allowed to be used this way in an expression; function: list_append",
+            ),
             ("SET a = if_not_exists(a)", "number of operands: 1"),
             (
                 "SET a = :one, a = :one",

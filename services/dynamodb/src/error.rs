@@ -50,6 +50,11 @@ pub fn condition_failed(item: Option<&Item>) -> ApiError {
     }
 }
 
+/// An item is inserted that is there already.
+pub fn duplicate() -> ApiError {
+    ApiError::new("DuplicateItemException", "Duplicate primary key exists in table")
+}
+
 /// A transaction that was cancelled, and why: a reason for each of its actions.
 pub fn cancelled(reasons: Vec<Reason>) -> ApiError {
     let codes: Vec<&str> = reasons.iter().map(|r| r.code).collect();

@@ -1,7 +1,7 @@
 //! Where items lie: a table's rows in the order of their partition key's hash, then of their keys.
 
 use fogbank_core::Result;
-use fogbank_dynamo::{Attr, Item, attr::MAX_ITEM, item_size};
+use fogbank_dynamo::{Attr, Item, attr::MAX_ITEM, item_size, scope};
 use fogbank_store::{Key, Range, Table};
 
 use crate::error::{parameter, validation};
@@ -66,10 +66,15 @@ pub fn row(schema: &Schema, item: &Item) -> Key {
 
 /// The row of an item in an index; `None` when it lacks a key of the index.
 pub fn index_row(schema: &Schema, index: &Index, item: &Item) -> Option<Key> {
-    let hash = item.get(&index.key.hash.name).filter(|v| fits(&index.key.hash, v))?;
+    // Items of before the index may have what cannot be its key: they are not in it.
+    let value = |part: &KeyPart| {
+        let value = item.get(&part.name).filter(|v| fits(part, v))?;
+        check_value(part, value, false).is_ok().then_some(value)
+    };
+    let hash = value(&index.key.hash)?;
     let mut row = partition(index.id, hash);
     if let Some(range) = &index.key.range {
-        row = row.bytes(&ordered(item.get(&range.name).filter(|v| fits(range, v))?));
+        row = row.bytes(&ordered(value(range)?));
     }
     for part in schema.key().parts() {
         row = row.bytes(&ordered(item.get(&part.name)?));
@@ -166,6 +171,9 @@ pub fn check_item(schema: &Schema, item: &Item) -> Result<()> {
         check_value(part, value, i == 1)?;
     }
     check_index_keys(schema, item)?;
+    if item.keys().any(|k| k.len() > scope::MAX_NAME) {
+        return Err(crate::error::language(&scope::name_too_large()));
+    }
     if item_size(item) > MAX_ITEM {
         return Err(validation("Item size has exceeded the maximum allowed size"));
     }

@@ -17,6 +17,7 @@ mod error;
 mod item;
 mod keys;
 mod legacy;
+mod partiql;
 mod policy;
 mod query;
 mod read;
@@ -73,6 +74,7 @@ impl Dynamo {
             about::OPS,
             batch::OPS,
             item::OPS,
+            partiql::OPS,
             policy::OPS,
             query::OPS,
             scan::OPS,

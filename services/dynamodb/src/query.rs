@@ -25,8 +25,15 @@ async fn query(ddb: &Dynamo, cx: &Cx, mut input: Input) -> Result<Reply> {
     check_mixed(
         &input,
         &["ProjectionExpression", "FilterExpression", "KeyConditionExpression"],
-        &["AttributesToGet", "QueryFilter", "ConditionalOperator", "KeyConditions"],
+        &["AttributesToGet", "QueryFilter", "ConditionalOperator"],
     )?;
+    if input.has("KeyConditions") && input.has("KeyConditionExpression") {
+        return Err(validation(
+            "Can not use both expression and non-expression parameters in the same request: \
+             Non-expression parameters: {KeyConditions} Expression parameters: \
+             {KeyConditionExpression}",
+        ));
+    }
     let scope = scope(&mut input)?;
     let conditions = match (input.text("KeyConditionExpression"), input.entries("KeyConditions")) {
         (Some(text), _) => fogbank_dynamo::key::parse(&text, &scope).map_err(|e| {

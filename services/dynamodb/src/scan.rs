@@ -45,7 +45,10 @@ async fn scan(ddb: &Dynamo, cx: &Cx, mut input: Input) -> Result<Reply> {
         if let Some((n, of)) = segment
             && !in_segment(&start, n, of)
         {
-            return Err(validation("The provided starting key is outside query boundaries based on provided conditions").context("another segment's"));
+            return Err(validation(format!(
+                "The provided starting key is invalid: Invalid ExclusiveStartKey. Please use \
+                 ExclusiveStartKey with correct Segment. TotalSegments: {of} Segment: {n}"
+            )));
         }
         range = range.after(&start);
     }

@@ -1,6 +1,6 @@
 //! Tags of tables.
 
-use fogbank_core::{Cx, Op, Result, Value, map, ops};
+use fogbank_core::{Body, Cx, Op, Reply, Result, Value, map, ops};
 use fogbank_store::Lock;
 use serde::{Deserialize, Serialize};
 
@@ -30,6 +30,8 @@ pub fn checked(tags: Vec<Tag>) -> Result<Vec<(String, String)>> {
     }
     let mut all: Vec<(String, String)> = Vec::new();
     for Tag { key, value } in tags {
+        check_text(&key)?;
+        check_text(&value)?;
         if all.iter().any(|(k, _)| *k == key) {
             return Err(parameter(format!("Duplicate tag key found: {key}")));
         }
@@ -37,6 +39,43 @@ pub fn checked(tags: Vec<Tag>) -> Result<Vec<(String, String)>> {
     }
     check_count(&all)?;
     Ok(all)
+}
+
+/// Letters, spaces, digits and a few marks.
+fn check_text(text: &str) -> Result<()> {
+    let fits = |c: char| {
+        c.is_alphanumeric()
+            || c.is_whitespace()
+            || matches!(c, '_' | '.' | ':' | '/' | '=' | '+' | '-' | '@')
+    };
+    if text.chars().all(fits) {
+        return Ok(());
+    }
+    Err(validation(format!(
+        "One or more parameter values are not valid. Tag keys and values may hold letters, white \
+         space, numbers and _.:/=+-@ only: {text}"
+    )))
+}
+
+/// The table of a resource's ARN; indexes have no tags.
+fn place(cx: &Cx, arn: &str) -> Result<Place> {
+    if !arn.starts_with("arn:") {
+        let who = &cx.principal.arn;
+        return Err(fogbank_core::ApiError::new(
+            "AccessDeniedException",
+            format!(
+                "User: {who} is not authorized to perform: dynamodb:{} on resource: {arn}",
+                cx.operation
+            ),
+        ));
+    }
+    let place = Place::of(cx, arn)?;
+    if arn != place.arn() && !arn.contains("/stream/") {
+        return Err(validation(format!(
+            "Invalid TableArn: Invalid ResourceArn provided as input {arn}"
+        )));
+    }
+    Ok(place)
 }
 
 fn check_count(tags: &[(String, String)]) -> Result<()> {
@@ -54,10 +93,7 @@ impl Dynamo {
         arn: &str,
         change: impl FnOnce(&mut TableRecord) -> Result<T>,
     ) -> Result<T> {
-        if !arn.starts_with("arn:") {
-            return Err(validation(format!("Invalid TableArn: {arn}")));
-        }
-        let place = Place::of(cx, arn)?;
+        let place = place(cx, arn)?;
         let mut tx = self.store.lock(&[Lock::exclusive(&TABLES, &place.key())]).await;
         let record = tx.get(&TABLES, &place.key()).await?;
         let mut record = record.ok_or_else(|| {
@@ -81,7 +117,7 @@ struct TagInput {
 }
 
 /// <https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_TagResource.html>
-async fn tag_resource(ddb: &Dynamo, cx: &Cx, input: TagInput) -> Result<()> {
+async fn tag_resource(ddb: &Dynamo, cx: &Cx, input: TagInput) -> Result<Reply> {
     if input.tags.is_empty() {
         return Err(validation("The request must contain at least one tag"));
     }
@@ -95,7 +131,13 @@ async fn tag_resource(ddb: &Dynamo, cx: &Cx, input: TagInput) -> Result<()> {
         }
         check_count(&record.tags)
     })
-    .await
+    .await?;
+    Ok(nothing())
+}
+
+/// These answer with no body at all.
+fn nothing() -> Reply {
+    Reply { body: Some(Body::Empty), ..Reply::default() }
 }
 
 #[derive(Deserialize)]
@@ -106,7 +148,7 @@ struct UntagInput {
 }
 
 /// <https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_UntagResource.html>
-async fn untag_resource(ddb: &Dynamo, cx: &Cx, input: UntagInput) -> Result<()> {
+async fn untag_resource(ddb: &Dynamo, cx: &Cx, input: UntagInput) -> Result<Reply> {
     if input.tag_keys.is_empty() {
         return Err(validation("The request must contain at least one tag key"));
     }
@@ -114,7 +156,8 @@ async fn untag_resource(ddb: &Dynamo, cx: &Cx, input: UntagInput) -> Result<()> 
         record.tags.retain(|(k, _)| !input.tag_keys.contains(k));
         Ok(())
     })
-    .await
+    .await?;
+    Ok(nothing())
 }
 
 #[derive(Deserialize)]
@@ -127,10 +170,7 @@ struct ListInput {
 /// <https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_ListTagsOfResource.html>
 async fn list_tags(ddb: &Dynamo, cx: &Cx, input: ListInput) -> Result<Value> {
     const PAGE: usize = 10;
-    if !input.resource_arn.starts_with("arn:") {
-        return Err(validation(format!("Invalid TableArn: {}", input.resource_arn)));
-    }
-    let place = Place::of(cx, &input.resource_arn)?;
+    let place = place(cx, &input.resource_arn)?;
     let schema = ddb.find(&place).await?;
     // IAM's words for a table that one may not know of.
     let schema = schema.ok_or_else(|| {

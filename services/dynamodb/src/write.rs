@@ -13,7 +13,7 @@ use fogbank_store::{Key, Lock, Tx};
 use jiff::Timestamp;
 
 use crate::capacity::{self, Used};
-use crate::error::{Reason, condition_failed, language, no_resource, validation};
+use crate::error::{Reason, condition_failed, duplicate, language, no_resource, validation};
 use crate::keys::{self, ITEMS, ROWS};
 use crate::legacy::Legacy;
 use crate::reply::Stored;
@@ -33,6 +33,8 @@ pub struct Action {
     pub condition: Option<Condition>,
     /// Show the item when the condition does not hold.
     pub show_failed: bool,
+    /// PartiQL's INSERT: when the condition does not hold, there is such an item.
+    pub inserts: bool,
 }
 
 #[derive(Debug)]
@@ -105,7 +107,16 @@ impl Action {
         }
         let row = keys::row(&schema, &item);
         let place = schema.place.clone();
-        Ok(Action { place, schema, row, item, act, condition: None, show_failed: false })
+        Ok(Action {
+            place,
+            schema,
+            row,
+            item,
+            act,
+            condition: None,
+            show_failed: false,
+            inserts: false,
+        })
     }
 
     /// Its locks: the table stays as it is, nobody else touches the item.
@@ -124,11 +135,14 @@ impl Action {
             Act::Delete => Ok(None),
             Act::Check => Ok(before.item()?.cloned()),
             Act::Update(update) => {
-                let item = update.apply(old()?).map_err(|e| language(&e))?;
                 let only_takes = update.set.is_empty()
                     && update.add.is_empty()
                     && update.paths().next().is_some();
-                made(item, !only_takes)
+                // There is nothing to take from.
+                if only_takes && before.stored.is_none() {
+                    return Ok(None);
+                }
+                made(update.apply(old()?).map_err(|e| language(&e))?, true)
             }
             Act::Legacy(legacy) => made(legacy.apply(old()?)?, legacy.creates()),
         }
@@ -240,6 +254,9 @@ impl Dynamo {
             let none = Item::new();
             let item = before.item()?;
             if !condition.holds(item.unwrap_or(&none)) {
+                if action.inserts {
+                    return Err(duplicate());
+                }
                 return Err(condition_failed(item.filter(|_| action.show_failed)));
             }
         }

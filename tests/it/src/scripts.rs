@@ -28,7 +28,13 @@ macro_rules! scripts {
 scripts![
     apigatewayv2,
     cloudwatch_metrics,
+    dynamodb_iam,
     dynamodb_items,
+    dynamodb_partiql,
+    dynamodb_queries,
+    dynamodb_streams,
+    dynamodb_tables,
+    dynamodb_transactions,
     iam_enforcement,
     iam_resources,
     lambda_functions,

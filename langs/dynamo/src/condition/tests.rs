@@ -76,6 +76,8 @@ fn what_holds() {
 fn what_is_refused() {
     let deep = format!("{}a = :five", "NOT ".repeat(301));
     let many = format!("a = :five{}", " OR a = :five".repeat(200));
+    let fits = format!("a = :five{}{}", " or (a = :five".repeat(149), ")".repeat(149));
+    Condition::parse(&fits, &scope()).unwrap();
     let brackets = format!("{}a = :five", "(".repeat(1000));
     for (text, why) in [
         ("", "The expression can not be empty;"),

@@ -92,10 +92,19 @@ async fn list_streams(ddb: &Dynamo, cx: &Cx, input: ListInput) -> Result<Value> 
     }
     let mut range = fogbank_store::Range::prefix(&prefix);
     if let Some(arn) = &input.exclusive_start_stream_arn {
-        let (place, label) = parse_arn(arn).ok_or_else(|| no_stream(arn))?;
+        let (place, label) =
+            parse_arn(arn).ok_or_else(|| validation(format!("Invalid StreamArn: {arn}")))?;
         range = range.after(&key(&place, &label));
     }
-    let limit = usize::try_from(input.limit.unwrap_or(100)).unwrap_or(1).clamp(1, 100);
+    let limit = match input.limit.unwrap_or(100) {
+        n @ 1..=100 => n as usize,
+        n => {
+            return Err(validation(format!(
+                "1 validation error detected: Value '{n}' at 'limit' failed to satisfy constraint: \
+                 Member must have value less than or equal to 100"
+            )));
+        }
+    };
     let found = ddb.store.scan(&STREAMS, range, limit + 1).await?;
     let arns = found.iter().take(limit).filter_map(|(k, _)| {
         let mut parts = k.parts().skip(2);

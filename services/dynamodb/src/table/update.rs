@@ -223,7 +223,7 @@ fn indexes(
     let given = [update.update.is_some(), update.create.is_some(), update.delete.is_some()];
     if given.iter().filter(|g| **g).count() != 1 {
         return Err(parameter(
-            "One of GlobalSecondaryIndexUpdate.Update, GlobalSecondaryIndexUpdate.Create, GlobalSecondaryIndexUpdate.Delete must not be null",
+            "Exactly one of GlobalSecondaryIndexUpdate.Update, GlobalSecondaryIndexUpdate.Create, GlobalSecondaryIndexUpdate.Delete must not be null",
         ));
     }
     let busy = record.indexes.iter().any(|i| i.state != IndexState::Active);
@@ -263,6 +263,8 @@ fn indexes(
         work.push((format!("rows-{}", index.id), Task::rows(place, record.id, index.id)));
     }
     if let Some(new) = &update.create {
+        // All its keys must be defined along with it, even those that the table knows.
+        super::input::key_schema(&new.key_schema, &defined, true)?;
         for a in defined {
             match record.attributes.iter().find(|b| b.name == a.name) {
                 None => record.attributes.push(a),
