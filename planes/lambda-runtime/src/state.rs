@@ -140,8 +140,12 @@ impl Exchange {
     pub fn answer(&self, request_id: &str, answer: Answer) -> Result<(), Refused> {
         let mut s = self.state.lock();
         let current = s.current.as_mut().filter(|c| c.request_id == request_id);
-        let give = current.and_then(|c| c.answer.take()).ok_or(Refused::InvalidRequestId)?;
-        let _ = give.send(answer);
+        let give = current.and_then(|c| {
+            // Whoever takes the parts waits for their end.
+            c.streaming = None;
+            c.answer.take()
+        });
+        let _ = give.ok_or(Refused::InvalidRequestId)?.send(answer);
         Ok(())
     }
 
