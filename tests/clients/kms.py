@@ -96,6 +96,7 @@ fails("InvalidKeyUsageException", 400, kms.generate_mac, KeyId=mac_key["KeyId"],
 fails("InvalidKeyUsageException", 400, kms.encrypt, KeyId=mac_key["KeyId"], Plaintext=b"m")
 fails("InvalidKeyUsageException", 400, kms.generate_mac, KeyId=key, Message=b"m", MacAlgorithm="HMAC_SHA_256")
 fails("UnsupportedOperationException", 400, kms.enable_key_rotation, KeyId=mac_key["KeyId"])
+same(kms.get_key_rotation_status(KeyId=mac_key["KeyId"])["KeyRotationEnabled"], False, "never rotates")
 ok("HMAC keys")
 
 kms.disable_key(KeyId=key)
@@ -114,6 +115,8 @@ kms.update_alias(AliasName="alias/app", TargetKeyId=second["KeyId"])
 same(kms.list_aliases(KeyId=second["KeyId"])["Aliases"][0]["AliasName"], "alias/app", "the alias has moved")
 same(kms.list_aliases(KeyId=key)["Aliases"], [], "and left")
 fails("ValidationException", 400, kms.update_alias, AliasName="alias/app", TargetKeyId=mac_key["KeyId"])
+listed = [a["AliasName"] for page in kms.get_paginator("list_aliases").paginate(PaginationConfig={"PageSize": 3}) for a in page["Aliases"]]
+assert "alias/app" in listed and "alias/aws/s3" in listed and listed == sorted(set(listed)), listed
 kms.delete_alias(AliasName="alias/app")
 fails("NotFoundException", 400, kms.delete_alias, AliasName="alias/app")
 ok("states, descriptions, tags, pages, moving aliases")

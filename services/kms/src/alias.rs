@@ -10,9 +10,9 @@ use serde::{Deserialize, Serialize};
 
 use crate::error::{limit_exceeded, not_found, validation};
 use crate::find::{By, alive, last};
-use crate::page::Page;
+use crate::page::{self, Page};
 use crate::record::{KEYS, Place, time};
-use crate::{Kms, authz};
+use crate::{Kms, authz, managed};
 
 pub const OPS: &[Op<Kms>] = ops![
     CreateAlias => create_alias [authz::create_alias],
@@ -146,9 +146,9 @@ struct ListInput {
 struct Listed {
     alias_name: String,
     alias_arn: String,
-    target_key_id: String,
-    creation_date: Time,
-    last_updated_date: Time,
+    target_key_id: Option<String>,
+    creation_date: Option<Time>,
+    last_updated_date: Option<Time>,
 }
 
 #[derive(Serialize)]
@@ -165,9 +165,9 @@ async fn list_aliases(kms: &Kms, cx: &Cx, input: ListInput) -> Result<ListOutput
     let listed = |name: String, a: Alias| Listed {
         alias_arn: arn(&cx.account, &cx.region, &name),
         alias_name: name,
-        target_key_id: a.target,
-        creation_date: time(a.created),
-        last_updated_date: time(a.updated),
+        target_key_id: Some(a.target),
+        creation_date: Some(time(a.created)),
+        last_updated_date: Some(time(a.updated)),
     };
     let mut aliases = Vec::new();
     let page = match &input.key_id {
@@ -189,7 +189,32 @@ async fn list_aliases(kms: &Kms, cx: &Cx, input: ListInput) -> Result<ListOutput
             for (k, alias) in found {
                 aliases.extend(last(&k).map(|name| listed(name, alias)));
             }
-            page
+            let from = marker.map(page::decode).transpose()?;
+            let to = aliases.last().filter(|_| page.truncated).map(|a| a.alias_name.clone());
+            let unused = managed::aliases().filter(|name| {
+                let at = key(&cx.account, &cx.region, name);
+                from.as_ref().is_none_or(|f| at > *f)
+                    && to.as_ref().is_none_or(|t| name < t)
+                    && !aliases.iter().any(|a| a.alias_name == *name)
+            });
+            // Those of AWS managed keys are there before their keys are.
+            let unused: Vec<Listed> = unused
+                .map(|name| Listed {
+                    alias_arn: arn(&cx.account, &cx.region, &name),
+                    alias_name: name,
+                    target_key_id: None,
+                    creation_date: None,
+                    last_updated_date: None,
+                })
+                .collect();
+            aliases.extend(unused);
+            aliases.sort_by(|a, b| a.alias_name.cmp(&b.alias_name));
+            let limit = usize::try_from(limit).unwrap_or(1);
+            let truncated = page.truncated || aliases.len() > limit;
+            aliases.truncate(limit);
+            let end = aliases.last().filter(|_| truncated);
+            let end = end.map(|a| key(&cx.account, &cx.region, &a.alias_name));
+            Page { next_marker: end.as_ref().map(page::encode), truncated }
         }
     };
     let Page { next_marker, truncated } = page;

@@ -76,6 +76,11 @@ pub fn service(alias: &str) -> Option<Managing> {
     SERVICES.iter().find(|(n, _, _)| *n == name).map(Managing)
 }
 
+/// The aliases of all of them.
+pub fn aliases() -> impl Iterator<Item = String> {
+    SERVICES.iter().map(|(name, ..)| format!("alias/aws/{name}"))
+}
+
 impl Kms {
     /// The id of the AWS managed key of a service.
     pub(crate) async fn managed(

@@ -58,11 +58,13 @@ pub fn cut<T>(items: Vec<T>, limit: i64, marker: Option<&str>) -> Result<(Vec<T>
     Ok((items.into_iter().skip(from).take(limit).collect(), Page { next_marker, truncated }))
 }
 
-fn encode(key: &Key) -> String {
+/// A marker for the records behind `key`.
+pub fn encode(key: &Key) -> String {
     URL_SAFE_NO_PAD.encode(key.as_bytes())
 }
 
-fn decode(marker: &str) -> Result<Key> {
+/// The key in a marker.
+pub fn decode(marker: &str) -> Result<Key> {
     URL_SAFE_NO_PAD.decode(marker).map(|b| Key::from_bytes(&b)).map_err(|_| invalid())
 }
 

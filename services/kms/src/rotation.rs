@@ -114,10 +114,7 @@ struct StatusOutput {
 /// <https://docs.aws.amazon.com/kms/latest/APIReference/API_GetKeyRotationStatus.html>
 async fn get_key_rotation_status(kms: &Kms, cx: &Cx, input: KeyInput) -> Result<StatusOutput> {
     let found = kms.asked(cx, 0, &input.key_id, By::Id).await?;
-    if found.key.spec != Spec::Symmetric {
-        return Err(unsupported());
-    }
-    // While a key waits for its deletion, it does not rotate.
+    // Of keys that cannot rotate it says that they do not. While a key waits for its deletion, it does not rotate.
     let rotation = found.key.rotation.as_ref().filter(|_| found.key.deletion.is_none());
     Ok(StatusOutput {
         key_id: found.key.arn(),

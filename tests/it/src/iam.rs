@@ -3,41 +3,19 @@
 use anyhow::{Result, ensure};
 use fogbank_testkit::{Cloud, client};
 
+use crate::terraform;
+
 /// Apply, an empty second plan, a change in place, destroy: nothing is left.
 #[test]
 fn iam_by_terraform() -> Result<()> {
-    let cloud = Cloud::start()?;
-    let Some(terraform) = client::terraform(&cloud, "tests/terraform/iam")? else { return Ok(()) };
-    if !terraform.try_run("", &["init", "-input=false", "-no-color"])?.status.success() {
-        fogbank_testkit::skip("terraform's AWS provider not found");
-        return Ok(());
-    }
-    let apply = ["apply", "-auto-approve", "-input=false", "-no-color"];
-    terraform.run("", &apply)?;
-    let plan = ["plan", "-detailed-exitcode", "-input=false", "-no-color"];
-    let empty = || -> Result<()> {
-        let out = terraform.try_run("", &plan)?;
-        let text = String::from_utf8_lossy(&out.stdout).into_owned();
-        ensure!(out.status.code() == Some(0), "the plan is not empty:\n{text}");
-        Ok(())
-    };
-    empty()?;
-
-    let main = terraform.folder.join("main.tf");
-    let text = std::fs::read_to_string(&main)?;
-    let changed = text
-        .replace("max_session_duration = 7200", "max_session_duration = 10800")
-        .replace("\"Works\"", "\"Works more\"")
-        .replace("{ Team = \"red\" }", "{ Team = \"blue\", Size = \"2\" }")
-        .replace("sid       = \"Read\"", "sid       = \"ReadAgain\"")
-        .replace("minimum_password_length        = 12", "minimum_password_length        = 14");
-    ensure!(changed != text, "the project has changed: adapt the test");
-    std::fs::write(&main, changed)?;
-    let out = terraform.run("", &apply)?;
-    ensure!(out.contains("0 added") && out.contains("0 destroyed"), "changed in place:\n{out}");
-    empty()?;
-
-    terraform.run("", &["destroy", "-auto-approve", "-input=false", "-no-color"])?;
+    let changes = [
+        ("max_session_duration = 7200", "max_session_duration = 10800"),
+        ("\"Works\"", "\"Works more\""),
+        ("{ Team = \"red\" }", "{ Team = \"blue\", Size = \"2\" }"),
+        ("sid       = \"Read\"", "sid       = \"ReadAgain\""),
+        ("minimum_password_length        = 12", "minimum_password_length        = 14"),
+    ];
+    let Some(cloud) = terraform::cycle("tests/terraform/iam", &changes)? else { return Ok(()) };
     let Some(left) = aws(&cloud, &["iam", "get-account-authorization-details"])? else {
         return Ok(());
     };

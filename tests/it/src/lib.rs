@@ -7,5 +7,7 @@ mod crash;
 mod data_directory;
 mod iam;
 mod scripts;
+mod secrets;
 mod shell;
 mod sqs_crash;
+mod terraform;

@@ -53,6 +53,7 @@ scripts![
     s3_settings,
     s3_signed_urls,
     s3_versions,
+    secrets_kept,
     secretsmanager,
     sqs_messages,
     sqs_queues,
