@@ -22,6 +22,7 @@ mod nr {
     pub const SIGNALFD4: usize = 289;
     pub const SIGPROCMASK: usize = 14;
     pub const READ: usize = 0;
+    pub const PRCTL: usize = 157;
 }
 #[cfg(target_arch = "aarch64")]
 mod nr {
@@ -32,6 +33,7 @@ mod nr {
     pub const SIGNALFD4: usize = 74;
     pub const SIGPROCMASK: usize = 135;
     pub const READ: usize = 63;
+    pub const PRCTL: usize = 167;
 }
 
 #[repr(C)]
@@ -50,6 +52,9 @@ core::arch::global_asm!(".globl _start", "_start:", "and rsp, -16", "call {run}"
 core::arch::global_asm!(".globl _start", "_start:", "bl {run}", run = sym run);
 
 extern "C" fn run() -> ! {
+    // Where the programs of the sandbox are the same user, they must not look into this one.
+    const SET_DUMPABLE: usize = 4;
+    call(nr::PRCTL, [SET_DUMPABLE, 0, 0, 0]);
     let children: u64 = 1 << (SIGCHLD - 1);
     let mask = (&raw const children) as usize;
     call(nr::SIGPROCMASK, [0, mask, 0, 8]);

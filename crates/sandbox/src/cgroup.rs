@@ -436,8 +436,10 @@ fn clear(folder: &Path) {
     }
     // The dead leave when they have been scheduled once more.
     for _ in 0..100 {
-        if fs::remove_dir(folder).is_ok() || !folder.exists() {
-            return;
+        match fs::remove_dir(folder) {
+            Err(e) if e.kind() == io::ErrorKind::ResourceBusy => {}
+            // Gone, or another user's.
+            _ => return,
         }
         let pause = rustix::event::Timespec { tv_sec: 0, tv_nsec: 5_000_000 };
         let _ = rustix::event::poll(&mut [], Some(&pause));

@@ -59,6 +59,7 @@ pub fn first(layout: &Layout, b: &Base<'_>) -> Result<Script, Error> {
     if b.group.dies_frozen() {
         set_death_signal(&mut s);
     }
+    filter(&mut s);
     for fd in 0..3 {
         s.call("close", libc::SYS_close, &[fd]).tolerate(-1);
     }
@@ -334,7 +335,13 @@ pub struct Program {
 ///
 /// # Errors
 /// A text with a NUL in it, or a group that has gone.
-pub fn program(p: &Program, first: RawFd, ids: &Ids, group: &Group) -> Result<Script, Error> {
+pub fn program(
+    p: &Program,
+    first: RawFd,
+    ids: &Ids,
+    group: &Group,
+    processes: u32,
+) -> Result<Script, Error> {
     let mut outer = Script::default();
     let user = if ids.privileged { 0 } else { libc::CLONE_NEWUSER };
     let flags = (NAMESPACES | user) as usize;
@@ -343,14 +350,14 @@ pub fn program(p: &Program, first: RawFd, ids: &Ids, group: &Group) -> Result<Sc
     doors.extend(freezer);
     // Only what is born after setns is in the process namespace. As a child of ours (not of this
     // intermediate process) we learn how it ends.
-    let inner = inner(p, ids, &doors)?;
+    let inner = inner(p, ids, &doors, processes)?;
     outer.spawn("program", inner, libc::CLONE_PARENT | libc::SIGCHLD);
     outer.call("exit", libc::SYS_exit_group, &[0]);
     outer.keep(doors);
     Ok(outer)
 }
 
-fn inner(p: &Program, ids: &Ids, doors: &[OwnedFd]) -> Result<Script, Error> {
+fn inner(p: &Program, ids: &Ids, doors: &[OwnedFd], processes: u32) -> Result<Script, Error> {
     let mut s = Script::default();
     enter(&mut s, doors);
     let default = s.aligned(&[0; 32]);
@@ -371,6 +378,8 @@ fn inner(p: &Program, ids: &Ids, doors: &[OwnedFd]) -> Result<Script, Error> {
     s.call("working folder", libc::SYS_chdir, &[folder]);
     for (which, value) in [
         (libc::RLIMIT_NOFILE, 1024u64),
+        // Where there are no control groups; it counts the user, which is the sandbox's own.
+        (libc::RLIMIT_NPROC, u64::from(processes)),
         (libc::RLIMIT_CORE, 0),
         (libc::RLIMIT_MEMLOCK, 64 * 1024),
         (libc::RLIMIT_MSGQUEUE, 64 * 1024),
@@ -379,14 +388,8 @@ fn inner(p: &Program, ids: &Ids, doors: &[OwnedFd]) -> Result<Script, Error> {
         s.call("limit", libc::SYS_prlimit64, &[0, which as usize, both, 0]);
     }
     s.call("umask", libc::SYS_umask, &[0o022]);
-    s.call("no new rights", libc::SYS_prctl, &[libc::PR_SET_NO_NEW_PRIVS as usize, 1, 0, 0, 0]);
     become_user(&mut s, ids.user);
-    let (filter, length) = seccomp::program();
-    let filter = s.aligned(&filter);
-    // struct sock_fprog: the length in two bytes, padding, the address.
-    let both = [length, filter].iter().flat_map(|n| n.to_ne_bytes()).collect::<Vec<u8>>();
-    let filter = s.aligned(&both);
-    s.call("filter", libc::SYS_seccomp, &[libc::SECCOMP_SET_MODE_FILTER as usize, 0, filter]);
+    filter(&mut s);
     let none = s.aligned(&[0; 8]);
     let set = libc::SIG_SETMASK as usize;
     s.call("signals", libc::SYS_rt_sigprocmask, &[set, none, 0, 8]);
@@ -410,6 +413,17 @@ fn become_user(s: &mut Script, user: u32) {
     let header = s.aligned(&[VERSION_3.to_ne_bytes(), [0; 4]].concat());
     let nothing = s.aligned(&[0; 24]);
     s.call("capabilities", libc::SYS_capset, &[header, nothing]);
+}
+
+/// From here on, and for all that is started, the system calls of [`seccomp`] are refused.
+fn filter(s: &mut Script) {
+    s.call("no new rights", libc::SYS_prctl, &[libc::PR_SET_NO_NEW_PRIVS as usize, 1, 0, 0, 0]);
+    let (filter, length) = seccomp::program();
+    let filter = s.aligned(&filter);
+    // struct sock_fprog: the length in two bytes, padding, the address.
+    let both = [length, filter].iter().flat_map(|n| n.to_ne_bytes()).collect::<Vec<u8>>();
+    let filter = s.aligned(&both);
+    s.call("filter", libc::SYS_seccomp, &[libc::SECCOMP_SET_MODE_FILTER as usize, 0, filter]);
 }
 
 fn set_death_signal(s: &mut Script) {

@@ -161,7 +161,7 @@ impl Sandboxes {
         let group = format!("root:x:0:\nsbx_user1051:x:{user}:\n");
         layout.files.push(("/etc/group".into(), group.into_bytes()));
         let id = inner.next.fetch_add(1, Ordering::Relaxed);
-        let launchers = inner.launchers.clone();
+        let (launchers, processes) = (inner.launchers.clone(), layout.limits.processes);
         let made = launchers.run(move || inner.make(id, &layout, ids)).await;
         let (pid, control, group, sockets) = made.ok_or(Error::Ended)??;
         let init = Process::adopt(pid)?;
@@ -169,6 +169,7 @@ impl Sandboxes {
             all: Arc::clone(&self.0),
             ids,
             init,
+            processes,
             _control: control,
             group: Some(group),
             sockets: parking_lot::Mutex::new(sockets),
@@ -252,6 +253,7 @@ struct Made {
     all: Arc<Inner>,
     ids: Ids,
     init: Process,
+    processes: u32,
     /// Its other end is the first process's: closed, everything ends.
     _control: OwnedFd,
     /// There until the drop.
@@ -304,7 +306,7 @@ impl Sandbox {
                 ..program
             };
             let first = made.init.descriptor().as_fd().as_raw_fd();
-            let script = launch::program(&program, first, &made.ids, made.group())?;
+            let script = launch::program(&program, first, &made.ids, made.group(), made.processes)?;
             let born = script::run(&script, libc::SIGCHLD)?;
             script::wait(born.pid);
             born.spawned.map(Newborn).ok_or(Error::Ended)
