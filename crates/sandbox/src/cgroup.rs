@@ -13,7 +13,7 @@ use std::path::{Path, PathBuf};
 /// What a sandbox may use.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Limits {
-    /// Bytes, swap included.
+    /// Bytes, swap included, and without what lies in the scratch folders.
     pub memory: u64,
     /// Thousandths of a processor: its weight against others. At most this, rounded up to whole
     /// processors, is used even when nobody else wants any.
@@ -306,12 +306,21 @@ impl Group {
         p.read(file)?.trim().parse().ok()
     }
 
-    /// Bytes that are no cache of files: what the programs themselves hold.
-    #[must_use]
-    pub fn anonymous(&self) -> Option<u64> {
+    /// The file that tells the bytes in use now.
+    pub fn usage_file(&self) -> Option<fs::File> {
         let p = self.memory.as_ref()?;
-        let name = if p.v2 { "anon" } else { "total_rss" };
-        field(&p.read("memory.stat")?, name)
+        let file = if p.v2 { "memory.current" } else { "memory.usage_in_bytes" };
+        fs::File::open(p.base.join(file)).ok()
+    }
+
+    /// Bytes that the programs hold: their own, and files in memory. Caches of files on a disk,
+    /// which go when there is need, are left out.
+    #[must_use]
+    pub fn held(&self) -> Option<(u64, u64)> {
+        let p = self.memory.as_ref()?;
+        let stat = p.read("memory.stat")?;
+        let (own, files) = if p.v2 { ("anon", "shmem") } else { ("total_rss", "total_shmem") };
+        Some((field(&stat, own)?, field(&stat, files).unwrap_or(0)))
     }
 
     /// How many processes were killed for want of memory.

@@ -6,6 +6,7 @@ use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
+use std::time::Duration;
 
 use rustix::fs::{MemfdFlags, memfd_create};
 use rustix::net::{
@@ -18,7 +19,7 @@ use crate::launch::{self, Base, Program};
 use crate::layout::{Layout, Port};
 use crate::process::{Newborn, Process};
 use crate::threads::Launchers;
-use crate::{Error, script};
+use crate::{Error, Limits, script};
 
 /// The program of a sandbox's first process; see `init/pid1.rs`.
 static PID1: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/pid1"));
@@ -116,7 +117,7 @@ impl Sandboxes {
     }
 
     fn probe(&self) -> Capabilities {
-        let limits = crate::Limits { memory: 64 << 20, cpu_millis: 100, processes: 16 };
+        let limits = Limits { memory: 64 << 20, cpu_millis: 100, processes: 16 };
         let (binds, links) = crate::layout::base();
         let layout = Layout {
             hostname: "probe".into(),
@@ -161,7 +162,8 @@ impl Sandboxes {
         let group = format!("root:x:0:\nsbx_user1051:x:{user}:\n");
         layout.files.push(("/etc/group".into(), group.into_bytes()));
         let id = inner.next.fetch_add(1, Ordering::Relaxed);
-        let (launchers, processes) = (inner.launchers.clone(), layout.limits.processes);
+        let (launchers, limits) = (inner.launchers.clone(), layout.limits);
+        let scratch = layout.scratch.iter().map(|(p, _)| p.clone()).collect();
         let made = launchers.run(move || inner.make(id, &layout, ids)).await;
         let (pid, control, group, sockets) = made.ok_or(Error::Ended)??;
         let init = Process::adopt(pid)?;
@@ -169,7 +171,8 @@ impl Sandboxes {
             all: Arc::clone(&self.0),
             ids,
             init,
-            processes,
+            limits,
+            scratch,
             _control: control,
             group: Some(group),
             sockets: parking_lot::Mutex::new(sockets),
@@ -181,7 +184,9 @@ type Parts = (Newborn, OwnedFd, Group, Vec<Socket>);
 
 impl Inner {
     fn make(&self, id: u64, layout: &Layout, ids: Ids) -> Result<Parts, Error> {
-        let group = self.groups.make(id, &layout.limits).map_err(Error::io("control group"))?;
+        let scratch: u64 = layout.scratch.iter().map(|(_, size)| size).sum();
+        let limits = Limits { memory: layout.limits.memory + scratch, ..layout.limits };
+        let group = self.groups.make(id, &limits).map_err(Error::io("control group"))?;
         let (read, control) =
             rustix::pipe::pipe_with(rustix::pipe::PipeFlags::CLOEXEC).map_err(Error::io("pipe"))?;
         let (read, thaw) = (high(&read)?, group.thaw_file().map(|f| high(&f)).transpose()?);
@@ -253,7 +258,9 @@ struct Made {
     all: Arc<Inner>,
     ids: Ids,
     init: Process,
-    processes: u32,
+    limits: Limits,
+    /// The scratch folders.
+    scratch: Vec<PathBuf>,
     /// Its other end is the first process's: closed, everything ends.
     _control: OwnedFd,
     /// There until the drop.
@@ -306,7 +313,8 @@ impl Sandbox {
                 ..program
             };
             let first = made.init.descriptor().as_fd().as_raw_fd();
-            let script = launch::program(&program, first, &made.ids, made.group(), made.processes)?;
+            let script =
+                launch::program(&program, first, &made.ids, made.group(), made.limits.processes)?;
             let born = script::run(&script, libc::SIGCHLD)?;
             script::wait(born.pid);
             born.spawned.map(Newborn).ok_or(Error::Ended)
@@ -319,10 +327,41 @@ impl Sandbox {
         self.0.group().freeze(frozen)
     }
 
-    /// Bytes in use by everything in it, file caches apart.
-    #[must_use]
-    pub fn memory(&self) -> Option<u64> {
-        self.0.group().anonymous()
+    /// Returns when the programs hold more memory than they may; never, where nobody counts.
+    ///
+    /// The kernel counts the scratch folders as memory, so its own limit is the sum. What is in
+    /// between is looked for here, from time to time.
+    pub async fn over_memory(&self) {
+        use std::os::unix::fs::FileExt;
+        const PERIOD: Duration = Duration::from_millis(20);
+        let Some(file) = self.0.group().usage_file().filter(|_| !self.0.scratch.is_empty()) else {
+            return std::future::pending().await;
+        };
+        loop {
+            tokio::time::sleep(PERIOD).await;
+            let mut text = [0; 32];
+            let n = file.read_at(&mut text, 0).unwrap_or(0);
+            let usage = std::str::from_utf8(&text[..n]).ok().and_then(|s| s.trim().parse().ok());
+            if usage.is_some_and(|u: u64| u > self.0.limits.memory)
+                && self.held_memory().is_some_and(|m| m > self.0.limits.memory)
+            {
+                return;
+            }
+        }
+    }
+
+    /// Bytes that the programs hold, caches and scratch folders apart.
+    fn held_memory(&self) -> Option<u64> {
+        let (own, files) = self.0.group().held()?;
+        let init = self.0.init.pid();
+        let scratch: u64 = self
+            .0
+            .scratch
+            .iter()
+            .filter_map(|p| rustix::fs::statvfs(format!("/proc/{init}/root{}", p.display())).ok())
+            .map(|s| (s.f_blocks - s.f_bfree) * s.f_frsize)
+            .sum();
+        Some(own + files.saturating_sub(scratch))
     }
 
     /// The most bytes that were ever in use by everything in it, file caches included.

@@ -307,6 +307,9 @@ impl Environment {
             a = answer => a.ok(),
             f = exchange.failure() => Some(Answer::Failed(f)),
             f = Runner::first_end(&self.running, &request_id) => Some(Answer::Failed(f)),
+            () = self.runner.sandbox.over_memory() => {
+                Some(Answer::Failed(Failure::OutOfMemory { request_id: request_id.clone() }))
+            }
             () = tokio::time::sleep_until(deadline) => {
                 let after = deadline - begun;
                 Some(Answer::Failed(Failure::Timeout { request_id: request_id.clone(), after }))

@@ -72,6 +72,9 @@ impl Runner {
             tokio::select! {
                 biased;
                 r = self.exchange.settled() => r,
+                () = self.sandbox.over_memory() => {
+                    Err(Failure::OutOfMemory { request_id: request_id.to_owned() })
+                }
                 f = Self::first_end(running, request_id) => {
                     // What it reported before it ended says more than that it ended.
                     tokio::task::yield_now().await;

@@ -68,6 +68,11 @@ def handler(event, context):
     if what == "hog":
         x = []
         while True: x.append(bytearray(1 << 20))
+    if what == "disk":
+        # More than the memory, and it is no memory.
+        with open("/tmp/big", "wb") as f:
+            for _ in range(200): f.write(bytes(1 << 20))
+        return os.path.getsize("/tmp/big")
     logging.getLogger().error("two\nlines")
     return what
 "#;
@@ -112,6 +117,10 @@ def handler(event, context):
         failure(&o),
         serde_json::json!({"errorType": "Function.ResponseSizeTooLarge", "errorMessage": "Response payload size exceeded maximum allowed payload size (6291556 bytes)."})
     );
+    let o = e.invoke(event(r#"{"do":"disk"}"#)).await;
+    assert_eq!(result(&o), 200 << 20);
+    let o = e.invoke(event(r#"{"do":"hog"}"#)).await;
+    assert_eq!(failure(&o)["errorType"], "Runtime.OutOfMemory");
     let o = e.invoke(event(r#"{"do":"fine"}"#)).await;
     assert_eq!(result(&o), "fine");
     for l in log.text() {
