@@ -1,0 +1,1 @@
+//! TestState: one state, by itself, with every step of its data shown.
