@@ -131,6 +131,11 @@ pub trait Cloud: Send + Sync {
         Box::pin(std::future::ready(none))
     }
 
+    /// What the service models say; a cloud without models, as in tests, has none.
+    fn shapes(&self) -> Option<&dyn crate::Shapes> {
+        None
+    }
+
     fn clock(&self) -> &Clock;
     fn ids(&self) -> &Ids;
 

@@ -17,6 +17,7 @@ pub mod op;
 pub mod page;
 pub mod plane;
 pub mod principal;
+pub mod shapes;
 pub mod value;
 
 pub use acting::Source;
@@ -32,4 +33,5 @@ pub use ids::Ids;
 pub use op::{Events, IntoReply, Op, Reply, Service, Streamed};
 pub use plane::{Peer, Plane};
 pub use principal::{Kind, Principal, Session};
+pub use shapes::Shapes;
 pub use value::{Blob, Str, Time, Value};

@@ -96,6 +96,10 @@ impl Cloud for Gateway {
         Box::pin(self.converse(cx, request))
     }
 
+    fn shapes(&self) -> Option<&dyn fogbank_core::Shapes> {
+        Some(&crate::shapes::Models)
+    }
+
     fn clock(&self) -> &Clock {
         &self.clock
     }

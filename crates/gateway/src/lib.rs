@@ -37,6 +37,7 @@ mod local;
 pub mod names;
 mod pipeline;
 pub mod server;
+mod shapes;
 pub mod tls;
 mod understand;
 mod which;

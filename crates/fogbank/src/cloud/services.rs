@@ -70,6 +70,7 @@ pub async fn assemble(
     dynamodb(&base, &mut parts);
     sqs(&base, &mut parts);
     ssm(&base, &mut parts);
+    stepfunctions(&base, &mut parts);
     Ok(parts)
 }
 
@@ -187,6 +188,13 @@ fn ssm(base: &Base<'_>, parts: &mut Parts) {
     let ssm = Ssm::new(base.state.store.clone());
     parts.services.push(ssm.service());
     parts.start(move |cloud| ssm.start(cloud));
+}
+
+/// Step Functions, whose executions go on once there is a cloud.
+fn stepfunctions(base: &Base<'_>, parts: &mut Parts) {
+    let sfn = fogbank_stepfunctions::Sfn::new(base.state.store.clone());
+    parts.services.push(fogbank_stepfunctions::service(Arc::clone(&sfn)));
+    parts.start(move |cloud| fogbank_stepfunctions::start(&sfn, cloud));
 }
 
 impl Parts {

@@ -1,0 +1,4 @@
+//! TestState.
+use fogbank_core::{Op, ops};
+use crate::Sfn;
+pub const OPS: &[Op<Sfn>] = ops![];
