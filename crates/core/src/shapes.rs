@@ -19,7 +19,8 @@ pub trait Shapes: Send + Sync {
     /// # Errors
     /// A member that the operation does not have, or one of another type: what is wrong, as the
     /// message.
-    fn input(&self, service: &str, operation: &str, given: Value) -> Result<(Value, Option<Bytes>)>;
+    fn input(&self, service: &str, operation: &str, given: Value)
+    -> Result<(Value, Option<Bytes>)>;
 
     /// The operation's output as such JSON.
     fn output(&self, service: &str, operation: &str, value: Value, payload: Option<Bytes>)

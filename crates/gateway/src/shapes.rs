@@ -21,7 +21,12 @@ impl Shapes for Models {
         Some(found.name)
     }
 
-    fn input(&self, service: &str, operation: &str, given: Value) -> Result<(Value, Option<Bytes>)> {
+    fn input(
+        &self,
+        service: &str,
+        operation: &str,
+        given: Value,
+    ) -> Result<(Value, Option<Bytes>)> {
         let Some((service, op)) = find(service, operation) else { return Ok((given, None)) };
         let Some(shape) = op.input.map(|i| service.shape(i)) else {
             return Ok((Value::Map(Vec::new()), None));
@@ -39,7 +44,9 @@ impl Shapes for Models {
         payload: Option<Bytes>,
     ) -> Value {
         let Some((service, op)) = find(service, operation) else { return plain(value) };
-        let Some(shape) = op.output.map(|o| service.shape(o)) else { return Value::Map(Vec::new()) };
+        let Some(shape) = op.output.map(|o| service.shape(o)) else {
+            return Value::Map(Vec::new());
+        };
         let mut out = capital(service, shape, value, DEEPEST);
         if let (Some(bytes), Some(name)) = (payload, shape.payload)
             && let Value::Map(m) = &mut out
@@ -101,7 +108,8 @@ fn typed(service: &Service, shape: &Shape, v: Value, at: &str, depth: usize) -> 
             let mut out = Vec::with_capacity(given.len());
             for (name, v) in given {
                 let Some(m) = member(shape, &name) else {
-                    let message = format!("The field \"{name}\" is not supported by Step Functions");
+                    let message =
+                        format!("The field \"{name}\" is not supported by Step Functions");
                     return Err(ApiError::new("States.Runtime", message));
                 };
                 let v = typed(service, service.shape(m.shape), v, &name, depth)?;
@@ -158,7 +166,10 @@ fn capital(service: &Service, shape: &Shape, v: Value, depth: usize) -> Value {
         (Kind::Structure, Value::Map(m)) => {
             let all = m.into_iter().filter(|(_, v)| *v != Value::Null).map(|(k, v)| {
                 let of = shape.member(&k).map(|m| service.shape(m.shape));
-                let v = of.map_or_else(|| plain(v.clone()), |s| capital(service, s, v, depth));
+                let v = match of {
+                    Some(s) => capital(service, s, v, depth),
+                    None => plain(v),
+                };
                 (upper(&k).into(), v)
             });
             Value::Map(all.collect())
@@ -237,7 +248,7 @@ fn flaw(
         }
         // A payload may be JSON as it is.
         (Kind::Blob, _) => None,
-        (Kind::String | Kind::Timestamp(_), Value::Str(_)) => None,
+        (Kind::Timestamp(_), Value::Str(_)) => None,
         (Kind::String | Kind::Timestamp(_), _) => must("a string"),
         (Kind::Boolean, Value::Bool(_)) => None,
         (Kind::Boolean, _) => must("a boolean"),
@@ -259,7 +270,11 @@ mod tests {
         assert_eq!(Models.operation("stepfunctions", "startExecution"), Some("StartExecution"));
         assert_eq!(Models.operation("stepfunctions", "nope"), None);
         let (v, body) = Models
-            .input("stepfunctions", "StartExecution", map! {"StateMachineArn" => "a", "Input" => "{}"})
+            .input(
+                "stepfunctions",
+                "StartExecution",
+                map! {"StateMachineArn" => "a", "Input" => "{}"},
+            )
             .unwrap();
         assert_eq!((v, body), (map! {"stateMachineArn" => "a", "input" => "{}"}, None));
         let put = map! {"Bucket" => "b", "Key" => "k", "Body" => "text"};

@@ -201,7 +201,9 @@ impl Rule {
                 Ok(match test {
                     Test::Matches(pattern) => v.as_str().is_some_and(|s| matches(pattern, s)),
                     Test::Order(of, sign, Operand::Literal(with)) => of.holds(*sign, &v, with),
-                    Test::Order(of, sign, Operand::Path(p)) => of.holds(*sign, &v, &value(names, p)?),
+                    Test::Order(of, sign, Operand::Path(p)) => {
+                        of.holds(*sign, &v, &value(names, p)?)
+                    }
                     Test::Is(..) => false,
                 })
             }

@@ -75,10 +75,18 @@ pub enum Place {
 /// What a state does.
 #[derive(Clone, Debug)]
 pub enum Kind {
-    Pass { result: Option<Value> },
+    Pass {
+        result: Option<Value>,
+    },
     Succeed,
-    Fail { error: Option<Template>, cause: Option<Template> },
-    Choice { choices: Vec<Choice>, default: Option<String> },
+    Fail {
+        error: Option<Template>,
+        cause: Option<Template>,
+    },
+    Choice {
+        choices: Vec<Choice>,
+        default: Option<String>,
+    },
     Wait(Wait),
     Task(Box<Task>),
     /// The scopes of the branches.

@@ -176,7 +176,11 @@ impl<'t> Parser<'t> {
             arguments.push(self.argument(deeper)?);
         }
         if !(*least..=*most).contains(&arguments.len()) {
-            return Err(format!("States.{} does not take {} arguments", &rest[..end], arguments.len()));
+            return Err(format!(
+                "States.{} does not take {} arguments",
+                &rest[..end],
+                arguments.len()
+            ));
         }
         let text = self.text[from..self.at].to_owned();
         Ok(Expr::Call(Box::new(Call { function: *function, arguments, text })))
@@ -197,7 +201,9 @@ impl<'t> Parser<'t> {
                 let end = rest.find([',', ')']).unwrap_or(rest.len());
                 self.at += end;
                 match serde_json::from_str(rest[..end].trim()) {
-                    Ok(v @ (Value::Number(_) | Value::Bool(_) | Value::Null)) => Ok(Expr::Literal(v)),
+                    Ok(v @ (Value::Number(_) | Value::Bool(_) | Value::Null)) => {
+                        Ok(Expr::Literal(v))
+                    }
                     _ => Err(format!("'{}' is no argument", rest[..end].trim())),
                 }
             }

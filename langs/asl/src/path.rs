@@ -265,7 +265,8 @@ pub fn put(path: &Path, root: Value, value: Value) -> Result<Value, String> {
                     let i = position(*i, a.len())?;
                     a.get_mut(i)
                 });
-                at = found.ok_or_else(|| format!("Unable to apply step \"{i}\" to input {shown}"))?;
+                at = found
+                    .ok_or_else(|| format!("Unable to apply step \"{i}\" to input {shown}"))?;
             }
             _ => return Err(format!("{} is no reference path", path.text)),
         }

@@ -136,7 +136,10 @@ mod tests {
             _ => None,
         };
         let of = |s: &str, a: &str, p| Some((s.to_owned(), a.to_owned(), p));
-        assert_eq!(service("arn:aws:states:::sqs:sendMessage"), of("sqs", "sendMessage", Pattern::RequestResponse));
+        assert_eq!(
+            service("arn:aws:states:::sqs:sendMessage"),
+            of("sqs", "sendMessage", Pattern::RequestResponse)
+        );
         assert_eq!(
             service("arn:aws:states:::states:startExecution.sync:2"),
             of("states", "startExecution.sync:2", Pattern::Sync2)

@@ -52,7 +52,9 @@ impl Template {
                 });
                 Template::object(fields.collect::<Result<_, String>>()?)
             }
-            Value::Array(a) => Template::array(a.iter().map(Template::paths).collect::<Result<_, _>>()?),
+            Value::Array(a) => {
+                Template::array(a.iter().map(Template::paths).collect::<Result<_, _>>()?)
+            }
             other => Template::Literal(other.clone()),
         })
     }
@@ -117,9 +119,9 @@ impl Template {
     pub fn value(&self, names: &Names<'_>) -> Result<Value, Fault> {
         Ok(match self {
             Template::Literal(v) => v.clone(),
-            Template::Expr(e, field) => {
-                e.value(&**names.world, &|p| names.select(p)).map_err(|why| names.fault(why, field))?
-            }
+            Template::Expr(e, field) => e
+                .value(&**names.world, &|p| names.select(p))
+                .map_err(|why| names.fault(why, field))?,
             Template::Jsonata(e) => names.query(e)?,
             Template::Object(fields) => {
                 let mut out = Map::with_capacity(fields.len());

@@ -36,6 +36,8 @@ impl<C> Encode<C> for Json {
 impl<'b, C> Decode<'b, C> for Json {
     fn decode(d: &mut Decoder<'b>, _: &mut C) -> Result<Self, minicbor::decode::Error> {
         let text = d.str()?;
-        serde_json::from_str(text).map(|v| Json(Arc::new(v))).map_err(minicbor::decode::Error::message)
+        serde_json::from_str(text)
+            .map(|v| Json(Arc::new(v)))
+            .map_err(minicbor::decode::Error::message)
     }
 }

@@ -68,7 +68,11 @@ pub fn check_value(v: &Value, options: Options) -> Vec<Diagnostic> {
         return c.found;
     };
     let here = Here { path: String::new(), jsonata: fields::language(v, false), depth: DEEPEST };
-    c.fields(&here, o, &["Comment", "QueryLanguage", "StartAt", "States", "TimeoutSeconds", "Version"]);
+    c.fields(
+        &here,
+        o,
+        &["Comment", "QueryLanguage", "StartAt", "States", "TimeoutSeconds", "Version"],
+    );
     c.scope(&here, o, &HashSet::new(), false);
     c.found
 }
@@ -133,7 +137,10 @@ impl Checker {
         if let Some(v) = o.get("Version")
             && v != "1.0"
         {
-            self.schema(&here.at("Version").path, "Value is not one of allowed values [1.0]".into());
+            self.schema(
+                &here.at("Version").path,
+                "Value is not one of allowed values [1.0]".into(),
+            );
         }
         let Some(states) = o.get("States") else { return };
         let inside = Here { jsonata, depth: here.depth - 1, ..here.at("States") };

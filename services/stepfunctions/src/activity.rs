@@ -13,7 +13,9 @@ use crate::drive::Knock;
 use crate::error::no_activity;
 use crate::machine::{default_encryption, encryption, time};
 use crate::page::PageInput;
-use crate::record::{ACTIVITIES, Activity, EXECUTIONS, Encryption, Execution, RUNS, StoredRun, Tag, WORK, Waiting};
+use crate::record::{
+    ACTIVITIES, Activity, EXECUTIONS, Encryption, Execution, RUNS, StoredRun, Tag, WORK, Waiting,
+};
 use crate::token::Token;
 use crate::{Sfn, authz, tag};
 
@@ -115,7 +117,8 @@ struct ListOutput {
 /// <https://docs.aws.amazon.com/step-functions/latest/apireference/API_ListActivities.html>
 async fn list_activities(sfn: &Sfn, cx: &Cx, input: PageInput) -> Result<ListOutput> {
     let place = Key::new().str(&cx.account).str(&cx.region);
-    let (found, next_token) = input.read(&sfn.store, &ACTIVITIES, Range::prefix(&place), 100).await?;
+    let (found, next_token) =
+        input.read(&sfn.store, &ACTIVITIES, Range::prefix(&place), 100).await?;
     let item = |a: Activity| ListItem {
         activity_arn: cx.arn("states", &format!("activity:{}", a.name)),
         creation_date: time(a.created),

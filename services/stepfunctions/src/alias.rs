@@ -57,13 +57,20 @@ fn routes(given: &[Route]) -> Result<(MachineArn, Vec<(u64, u32)>)> {
     }
     let sum: u32 = out.iter().map(|(_, w)| w).sum();
     if sum != 100 {
-        return Err(validation(format!("Sum of routing configuration weights must equal 100. Received: {sum}")));
+        return Err(validation(format!(
+            "Sum of routing configuration weights must equal 100. Received: {sum}"
+        )));
     }
     let machine = machine.ok_or_else(|| validation("A version is needed"))?;
     Ok((machine, out))
 }
 
-async fn check_versions(tx: &mut Tx, key: &Key, given: &[Route], routes: &[(u64, u32)]) -> Result<()> {
+async fn check_versions(
+    tx: &mut Tx,
+    key: &Key,
+    given: &[Route],
+    routes: &[(u64, u32)],
+) -> Result<()> {
     for ((number, _), r) in routes.iter().zip(given) {
         if tx.get(&VERSIONS, &version_key(key, *number)).await?.is_none() {
             return Err(no_resource(&r.state_machine_version_arn));
@@ -88,7 +95,11 @@ struct CreateOutput {
 }
 
 /// <https://docs.aws.amazon.com/step-functions/latest/apireference/API_CreateStateMachineAlias.html>
-async fn create_state_machine_alias(sfn: &Sfn, cx: &Cx, input: CreateInput) -> Result<CreateOutput> {
+async fn create_state_machine_alias(
+    sfn: &Sfn,
+    cx: &Cx,
+    input: CreateInput,
+) -> Result<CreateOutput> {
     let fits = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.');
     let number = input.name.chars().all(|c| c.is_ascii_digit());
     if number || !input.name.chars().all(fits) {
@@ -105,7 +116,10 @@ async fn create_state_machine_alias(sfn: &Sfn, cx: &Cx, input: CreateInput) -> R
     let own = key.clone().str(&input.name);
     if let Some(old) = tx.get(&ALIASES, &own).await? {
         if old.routes == routes && old.description == input.description {
-            return Ok(CreateOutput { state_machine_alias_arn: arn, creation_date: time(old.created) });
+            return Ok(CreateOutput {
+                state_machine_alias_arn: arn,
+                creation_date: time(old.created),
+            });
         }
         return Err(conflict(
             "Failed to create alias because an alias with the same name and a different routing \
@@ -156,7 +170,11 @@ struct DescribeOutput {
 }
 
 /// <https://docs.aws.amazon.com/step-functions/latest/apireference/API_DescribeStateMachineAlias.html>
-async fn describe_state_machine_alias(sfn: &Sfn, _: &Cx, input: AliasInput) -> Result<DescribeOutput> {
+async fn describe_state_machine_alias(
+    sfn: &Sfn,
+    _: &Cx,
+    input: AliasInput,
+) -> Result<DescribeOutput> {
     let (machine, name) = named(&input.state_machine_alias_arn)?;
     let found: Option<Alias> = sfn.store.get(&ALIASES, &machine.key().str(&name)).await?;
     let alias = found.ok_or_else(|| no_resource(&input.state_machine_alias_arn))?;
@@ -186,7 +204,9 @@ struct UpdateInput {
 async fn update_state_machine_alias(sfn: &Sfn, cx: &Cx, input: UpdateInput) -> Result<Value> {
     let (machine, name) = named(&input.state_machine_alias_arn)?;
     if input.description.is_none() && input.routing_configuration.is_none() {
-        return Err(validation("Either the description or the routing configuration must be specified"));
+        return Err(validation(
+            "Either the description or the routing configuration must be specified",
+        ));
     }
     let key = machine.key();
     let own = key.clone().str(&name);
@@ -196,7 +216,9 @@ async fn update_state_machine_alias(sfn: &Sfn, cx: &Cx, input: UpdateInput) -> R
     if let Some(given) = &input.routing_configuration {
         let (of, routes) = routes(given)?;
         if of.plain() != machine.plain() {
-            return Err(validation("Routing configuration must contain versions of one state machine"));
+            return Err(validation(
+                "Routing configuration must contain versions of one state machine",
+            ));
         }
         check_versions(&mut tx, &key, given, &routes).await?;
         alias.routes = routes;

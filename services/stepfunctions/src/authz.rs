@@ -25,7 +25,8 @@ fn on(cx: &Cx, input: &Value, name: &str) -> Checks {
 /// CreateStateMachine, and the role that is passed.
 pub async fn create_machine(_: &Sfn, cx: &Cx, input: &Value) -> Checks {
     let name = input.str("name").unwrap_or("*");
-    let mut checks = vec![tagged(check(cx, cx.arn("states", &format!("stateMachine:{name}"))), input)];
+    let mut checks =
+        vec![tagged(check(cx, cx.arn("states", &format!("stateMachine:{name}"))), input)];
     checks.extend(pass_role(input));
     Ok(checks)
 }
@@ -89,7 +90,6 @@ pub async fn test_state(_: &Sfn, cx: &Cx, input: &Value) -> Checks {
     checks.extend(pass_role(input));
     Ok(checks)
 }
-
 
 fn pass_role(input: &Value) -> Option<Check> {
     let role = input.str("roleArn")?;

@@ -6,7 +6,7 @@
 
 use std::sync::Arc;
 
-use fogbank_asl::run::{Moves, Mover};
+use fogbank_asl::run::{Mover, Moves};
 use fogbank_asl::{Effect, Json, Meta, Outcome, Progress, Resource, Run, Signal};
 use fogbank_bus::{Next, Options, Worker};
 use fogbank_core::{Cloud, Result};
@@ -51,10 +51,16 @@ pub fn worker(sfn: &Arc<Sfn>, cloud: &Arc<dyn Cloud>) -> Worker {
     let me = Arc::clone(sfn);
     let store = sfn.store.clone();
     let options = Options { at_once: AT_ONCE };
-    Worker::start(store, cloud.clock().clone(), &JOBS, options, move |job: fogbank_bus::Job<Job>| {
-        let sfn = Arc::clone(&me);
-        async move { sfn.work(job.what).await }
-    })
+    Worker::start(
+        store,
+        cloud.clock().clone(),
+        &JOBS,
+        options,
+        move |job: fogbank_bus::Job<Job>| {
+            let sfn = Arc::clone(&me);
+            async move { sfn.work(job.what).await }
+        },
+    )
 }
 
 impl Sfn {
@@ -390,7 +396,8 @@ impl Sfn {
 /// Runs what evaluates expressions: where some may take long, apart from other requests.
 pub fn evaluate<R>(compiled: &Compiled, go: impl FnOnce() -> R) -> R {
     use tokio::runtime::{Handle, RuntimeFlavor};
-    let many = Handle::try_current().is_ok_and(|h| h.runtime_flavor() == RuntimeFlavor::MultiThread);
+    let many =
+        Handle::try_current().is_ok_and(|h| h.runtime_flavor() == RuntimeFlavor::MultiThread);
     if compiled.definition.heavy && many { tokio::task::block_in_place(go) } else { go() }
 }
 

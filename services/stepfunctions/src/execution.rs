@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use crate::arn::{ExecutionId, MachineArn, Qualifier, is_express};
 use crate::drive::{Knock, list_of};
 use crate::error::{invalid_arn, no_execution, no_machine, no_resource, validation, wrong_type};
-use crate::machine::{Tracing, LoggingInput, default_encryption, logging_view, time, variables};
+use crate::machine::{LoggingInput, Tracing, default_encryption, logging_view, time, variables};
 use crate::page::PageInput;
 use crate::record::{EXECUTIONS, Encryption, Execution, MACHINES, MAP_RUNS, STARTED, Status};
 use crate::{Sfn, authz, map_run};
@@ -71,14 +71,10 @@ struct DescribeOutput {
 /// Whether an execution can be redriven, and why not.
 pub fn redrivable(e: &Execution) -> (&'static str, Option<&'static str>) {
     match e.status {
-        Status::Running => (
-            "NOT_REDRIVABLE",
-            Some("Execution is RUNNING and cannot be redriven"),
-        ),
-        Status::Succeeded => (
-            "NOT_REDRIVABLE",
-            Some("Execution is SUCCEEDED and cannot be redriven"),
-        ),
+        Status::Running => ("NOT_REDRIVABLE", Some("Execution is RUNNING and cannot be redriven")),
+        Status::Succeeded => {
+            ("NOT_REDRIVABLE", Some("Execution is SUCCEEDED and cannot be redriven"))
+        }
         _ if e.map_run.is_some() => ("REDRIVABLE_BY_MAP_RUN", None),
         _ => ("REDRIVABLE", None),
     }
@@ -196,9 +192,17 @@ struct ListOutput {
 async fn list_executions(sfn: &Sfn, _: &Cx, input: ListInput) -> Result<ListOutput> {
     let status = match input.status_filter.as_deref() {
         None => None,
-        Some("PENDING_REDRIVE") => return Ok(ListOutput { executions: Vec::new(), next_token: None }),
+        Some("PENDING_REDRIVE") => {
+            return Ok(ListOutput { executions: Vec::new(), next_token: None });
+        }
         Some(name) => {
-            let all = [Status::Running, Status::Succeeded, Status::Failed, Status::TimedOut, Status::Aborted];
+            let all = [
+                Status::Running,
+                Status::Succeeded,
+                Status::Failed,
+                Status::TimedOut,
+                Status::Aborted,
+            ];
             all.into_iter().find(|s| s.name() == name)
         }
     };
@@ -226,7 +230,8 @@ async fn list_executions(sfn: &Sfn, _: &Cx, input: ListInput) -> Result<ListOutp
             (list_of(&id.account, &id.region, text, status), run.machine.clone(), None)
         }
     };
-    let (found, next_token) = input.page.read(&sfn.store, &STARTED, Range::prefix(&list), 100).await?;
+    let (found, next_token) =
+        input.page.read(&sfn.store, &STARTED, Range::prefix(&list), 100).await?;
     let mut executions = Vec::new();
     for (key, _) in found {
         let Some((account, region, name)) = named(&key) else { continue };

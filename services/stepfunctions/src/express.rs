@@ -5,7 +5,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use fogbank_asl::run::{Call, Moves, Mover, Phase};
+use fogbank_asl::run::{Call, Mover, Moves, Phase};
 use fogbank_asl::{Effect, Event, Meta, Outcome, Run, Signal};
 use fogbank_core::{Clock, Result};
 use futures_util::future::BoxFuture;
@@ -41,7 +41,12 @@ type Came = (u64, u64, Vec<Signal>);
 
 impl Sfn {
     /// Runs an Express execution to its end.
-    pub async fn run_express(&self, e: &Execution, compiled: &Arc<Compiled>, input: Value) -> Result<Ended> {
+    pub async fn run_express(
+        &self,
+        e: &Execution,
+        compiled: &Arc<Compiled>,
+        input: Value,
+    ) -> Result<Ended> {
         let cloud = self.cloud()?;
         let recording = !e.set.logging.level.is_empty();
         let meta = express_meta(e, compiled, &input, recording);
@@ -138,7 +143,8 @@ impl Sfn {
                 let Phase::Task(call) = f.phase.clone() else { return None };
                 let (scope, state) = (f.scope, f.state.clone());
                 Some(Box::pin(async move {
-                    let signals = self.express_task(e, compiled, scope, &state, &call, ticket).await;
+                    let signals =
+                        self.express_task(e, compiled, scope, &state, &call, ticket).await;
                     (frame, ticket, signals)
                 }))
             }

@@ -67,7 +67,15 @@ pub fn view(e: Event, data: bool) -> Value {
 /// Takes inputs and outputs out.
 pub fn redact(details: &mut Json) {
     if let Json::Object(o) = details {
-        for name in ["input", "output", "parameters", "inputDetails", "outputDetails", "assignedVariables", "assignedVariablesDetails"] {
+        for name in [
+            "input",
+            "output",
+            "parameters",
+            "inputDetails",
+            "outputDetails",
+            "assignedVariables",
+            "assignedVariablesDetails",
+        ] {
             o.remove(name);
         }
     }

@@ -14,7 +14,9 @@ pub fn to_value(v: Json) -> Value {
         },
         Json::String(s) => Value::from(s),
         Json::Array(a) => Value::List(a.into_iter().map(to_value).collect()),
-        Json::Object(o) => Value::Map(o.into_iter().map(|(k, v)| (k.into(), to_value(v))).collect()),
+        Json::Object(o) => {
+            Value::Map(o.into_iter().map(|(k, v)| (k.into(), to_value(v))).collect())
+        }
     }
 }
 
@@ -31,7 +33,9 @@ pub fn from_value(v: Value) -> Json {
         Value::List(items) => Json::Array(items.into_iter().map(from_value).collect()),
         Value::Map(m) => {
             let present = m.into_iter().filter(|(_, v)| *v != Value::Null);
-            Json::Object(present.map(|(k, v)| (k.into_owned(), from_value(v))).collect::<Map<_, _>>())
+            Json::Object(
+                present.map(|(k, v)| (k.into_owned(), from_value(v))).collect::<Map<_, _>>(),
+            )
         }
     }
 }

@@ -32,7 +32,11 @@ pub async fn settings(_: &Cx, given: Option<LoggingInput>) -> Result<Logging> {
         groups.push(group.ok_or_else(|| bad("Must specify a valid log group ARN."))?);
     }
     if level == "OFF" {
-        return Ok(Logging { level: String::new(), data: l.include_execution_data == Some(true), groups });
+        return Ok(Logging {
+            level: String::new(),
+            data: l.include_execution_data == Some(true),
+            groups,
+        });
     }
     if groups.len() != 1 {
         return Err(bad("Must specify exactly one Log Destination."));
@@ -44,7 +48,9 @@ pub async fn settings(_: &Cx, given: Option<LoggingInput>) -> Result<Logging> {
 fn wanted(level: &str, kind: &str) -> bool {
     match level {
         "ALL" => true,
-        "ERROR" => kind.ends_with("Failed") || kind.ends_with("TimedOut") || kind.ends_with("Aborted"),
+        "ERROR" => {
+            kind.ends_with("Failed") || kind.ends_with("TimedOut") || kind.ends_with("Aborted")
+        }
         "FATAL" => matches!(kind, "ExecutionFailed" | "ExecutionTimedOut" | "ExecutionAborted"),
         _ => false,
     }
@@ -56,7 +62,8 @@ impl Sfn {
         let key = id.key();
         let found: Option<Execution> = self.store.get(&EXECUTIONS, &key).await?;
         let Some(e) = found else { return Ok(()) };
-        let range = Range::prefix(&key).from(&key.clone().u64(first)).to(&key.clone().u64(last + 1));
+        let range =
+            Range::prefix(&key).from(&key.clone().u64(first)).to(&key.clone().u64(last + 1));
         let events = self.store.scan(&EVENTS, range, 30_000).await?;
         let events: Vec<Event> = events.into_iter().map(|(_, s)| s.0).collect();
         self.log(&e, &id.arn(), &events).await;

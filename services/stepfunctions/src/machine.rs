@@ -13,7 +13,10 @@ use crate::arn::{self, MachineArn, Qualifier, check_name, machine_key};
 use crate::definitions::{self, Compiled};
 use crate::error::{conflict, invalid_arn, no_machine, validation};
 use crate::page::PageInput;
-use crate::record::{ALIASES, Alias, Encryption, Logging, MACHINES, Machine, Settings, Tag, VERSIONS, Version, version_key};
+use crate::record::{
+    ALIASES, Alias, Encryption, Logging, MACHINES, Machine, Settings, Tag, VERSIONS, Version,
+    version_key,
+};
 use crate::{Sfn, authz, logging, tag, version};
 
 pub const OPS: &[Op<Sfn>] = ops![
@@ -274,9 +277,15 @@ pub fn logging_view(l: &Logging) -> LoggingInput {
     LoggingInput {
         level: Some(if l.level.is_empty() { "OFF".to_owned() } else { l.level.clone() }),
         include_execution_data: Some(l.data),
-        destinations: Some(l.groups.iter().map(|g| Destination {
-            cloud_watch_logs_log_group: Some(LogGroup { log_group_arn: Some(g.clone()) }),
-        }).collect::<Vec<_>>()).filter(|d| !d.is_empty()),
+        destinations: Some(
+            l.groups
+                .iter()
+                .map(|g| Destination {
+                    cloud_watch_logs_log_group: Some(LogGroup { log_group_arn: Some(g.clone()) }),
+                })
+                .collect::<Vec<_>>(),
+        )
+        .filter(|d| !d.is_empty()),
     }
 }
 
@@ -342,7 +351,8 @@ pub fn variables(compiled: &Compiled) -> Option<Value> {
     let list = |n: std::collections::BTreeSet<String>| {
         Value::List(n.into_iter().map(Value::from).collect())
     };
-    (!all.is_empty()).then(|| Value::Map(all.into_iter().map(|(k, n)| (k.into(), list(n))).collect()))
+    (!all.is_empty())
+        .then(|| Value::Map(all.into_iter().map(|(k, n)| (k.into(), list(n))).collect()))
 }
 
 fn names_assigned(state: &State) -> Vec<String> {
@@ -491,8 +501,7 @@ struct ListOutput {
 /// <https://docs.aws.amazon.com/step-functions/latest/apireference/API_ListStateMachines.html>
 async fn list_state_machines(sfn: &Sfn, cx: &Cx, input: PageInput) -> Result<ListOutput> {
     let place = fogbank_store::Key::new().str(&cx.account).str(&cx.region);
-    let (found, next_token) =
-        input.read(&sfn.store, &MACHINES, Range::prefix(&place), 100).await?;
+    let (found, next_token) = input.read(&sfn.store, &MACHINES, Range::prefix(&place), 100).await?;
     let item = |m: Machine| ListItem {
         state_machine_arn: arn::machine(&cx.region, &cx.account, &m.name),
         r#type: type_name(m.express),

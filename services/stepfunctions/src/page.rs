@@ -24,9 +24,7 @@ impl PageInput {
     /// Continues a range where the last page ended.
     pub fn after(&self, range: Range) -> Result<Range> {
         let Some(token) = &self.next_token else { return Ok(range) };
-        let bad = || {
-            ApiError::new("InvalidToken", format!("Invalid Token: '{token}'"))
-        };
+        let bad = || ApiError::new("InvalidToken", format!("Invalid Token: '{token}'"));
         let key = URL_SAFE_NO_PAD.decode(token).map_err(|_| bad())?;
         Ok(range.after(&Key::from_bytes(&key)))
     }

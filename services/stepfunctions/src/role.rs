@@ -83,4 +83,3 @@ async fn known(caller: &Caller, c: &Credential) -> bool {
     let found = caller.cloud.identify(&c.access_key, c.session_token.as_deref()).await;
     matches!(found, Ok(Some(_)))
 }
-

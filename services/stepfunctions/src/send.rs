@@ -75,9 +75,6 @@ impl Sfn {
         if self.step(&e.id, knock).await?.taken {
             return Ok(map! {});
         }
-        Err(ApiError::new(
-            "TaskTimedOut",
-            "Task Timed Out: 'Provided task does not exist anymore'",
-        ))
+        Err(ApiError::new("TaskTimedOut", "Task Timed Out: 'Provided task does not exist anymore'"))
     }
 }

@@ -1,8 +1,8 @@
 //! StartExecution: a Standard execution begins in the transaction that records it; an Express one
 //! that nobody waits for is a job.
 
-use fogbank_asl::run::{Moves, Mover};
 use fogbank_asl::Run;
+use fogbank_asl::run::{Mover, Moves};
 use fogbank_core::{ApiError, Cx, Op, Result, Time, ops};
 use fogbank_store::Lock;
 use jiff::{SignedDuration, Timestamp};
@@ -12,7 +12,9 @@ use crate::arn::{ExecutionId, check_name};
 use crate::drive::{Knock, input as parsed, put, started_key};
 use crate::error::validation;
 use crate::machine::{Found, time};
-use crate::record::{EVENTS, EXECUTIONS, Execution, JOBS, Job, RUNS, STARTED, Status, StoredEvent, What};
+use crate::record::{
+    EVENTS, EXECUTIONS, Execution, JOBS, Job, RUNS, STARTED, Status, StoredEvent, What,
+};
 use crate::world::world;
 use crate::{Sfn, authz};
 
@@ -61,7 +63,10 @@ impl StartInput {
 pub fn invalid_input(text: &str, e: &serde_json::Error) -> ApiError {
     let found = fogbank_asl::validate::parse(text).err();
     let why = found.map_or_else(|| e.to_string(), |d| d.message);
-    ApiError::new("InvalidExecutionInput", format!("Invalid State Machine Execution Input: '{why}'"))
+    ApiError::new(
+        "InvalidExecutionInput",
+        format!("Invalid State Machine Execution Input: '{why}'"),
+    )
 }
 
 /// <https://docs.aws.amazon.com/step-functions/latest/apireference/API_StartExecution.html>
@@ -75,10 +80,9 @@ async fn start_execution(sfn: &Sfn, cx: &Cx, input: StartInput) -> Result<StartO
     if express {
         return start_express(sfn, cx, execution).await;
     }
-    sfn.begin(execution).await.map(|e| StartOutput {
-        execution_arn: e.id.arn(),
-        start_date: time(e.started),
-    })
+    sfn.begin(execution)
+        .await
+        .map(|e| StartOutput { execution_arn: e.id.arn(), start_date: time(e.started) })
 }
 
 pub fn dice(cx: &Cx) -> u32 {
@@ -187,7 +191,9 @@ impl Sfn {
         };
         let mut details = serde_json::Map::new();
         details.insert("roleArn".to_owned(), e.set.role.clone().into());
-        for (name, v) in [("stateMachineVersionArn", &e.version), ("stateMachineAliasArn", &e.alias)] {
+        for (name, v) in
+            [("stateMachineVersionArn", &e.version), ("stateMachineAliasArn", &e.alias)]
+        {
             if let Some(v) = v {
                 details.insert(name.to_owned(), v.clone().into());
             }

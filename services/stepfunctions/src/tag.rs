@@ -29,7 +29,11 @@ fn find(arn: &str) -> Result<Tagged> {
 }
 
 impl Sfn {
-    async fn edit_tags(&self, arn: &str, edit: impl FnOnce(&mut Vec<Tag>) -> Result<()>) -> Result<()> {
+    async fn edit_tags(
+        &self,
+        arn: &str,
+        edit: impl FnOnce(&mut Vec<Tag>) -> Result<()>,
+    ) -> Result<()> {
         match find(arn)? {
             Tagged::Machine(key) => {
                 let mut tx = self.store.lock(&[Lock::exclusive(&MACHINES, &key)]).await;

@@ -46,7 +46,8 @@ pub type Answer = Result<Value, Fault>;
 
 /// Calls what the task calls.
 pub async fn perform(sfn: &Sfn, asked: &Asked<'_>) -> Did {
-    let whole = |r: Answer| Did { signals: vec![Signal::Started(None), Signal::Ended(r)], watch: None };
+    let whole =
+        |r: Answer| Did { signals: vec![Signal::Started(None), Signal::Ended(r)], watch: None };
     match &asked.task.resource {
         Resource::Lambda(arn) => whole(lambda::direct(sfn, asked, arn).await),
         Resource::Activity(_) => Did { signals: Vec::new(), watch: None },
@@ -57,7 +58,8 @@ pub async fn perform(sfn: &Sfn, asked: &Asked<'_>) -> Did {
 
 async fn service(sfn: &Sfn, asked: &Asked<'_>, i: &Integration) -> Did {
     let sync = matches!(i.pattern, Pattern::Sync | Pattern::Sync2);
-    let whole = |r: Answer| Did { signals: vec![Signal::Started(None), Signal::Ended(r)], watch: None };
+    let whole =
+        |r: Answer| Did { signals: vec![Signal::Started(None), Signal::Ended(r)], watch: None };
     let answer = match (i.service.as_str(), i.action.as_str()) {
         ("states", "startExecution") if sync => {
             return match states::start(sfn, asked).await {

@@ -1,4 +1,4 @@
 //! TestState.
-use fogbank_core::{Op, ops};
 use crate::Sfn;
+use fogbank_core::{Op, ops};
 pub const OPS: &[Op<Sfn>] = ops![];

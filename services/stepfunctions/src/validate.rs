@@ -11,7 +11,10 @@ pub const OPS: &[Op<Sfn>] = ops![
 ];
 
 async fn anywhere(_: &Sfn, cx: &Cx, _: &Value) -> Result<Vec<Check>> {
-    Ok(vec![Check::new("states:ValidateStateMachineDefinition", cx.arn("states", "stateMachine:*"))])
+    Ok(vec![Check::new(
+        "states:ValidateStateMachineDefinition",
+        cx.arn("states", "stateMachine:*"),
+    )])
 }
 
 /// How many diagnostics AWS shows at most.

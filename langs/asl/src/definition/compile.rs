@@ -5,8 +5,8 @@ use std::collections::HashMap;
 use serde_json::{Map as Object, Value};
 
 use super::{
-    Batcher, Catcher, Choice, Definition, Distributed, Io, Kind, Map, Place, Reader, Retrier, Scope,
-    State, Task, Wait, Writer,
+    Batcher, Catcher, Choice, Definition, Distributed, Io, Kind, Map, Place, Reader, Retrier,
+    Scope, State, Task, Wait, Writer,
 };
 use crate::choice::Rule;
 use crate::path::Path;
@@ -214,7 +214,9 @@ fn task(f: &Fields<'_>) -> Result<Task> {
     let arn = f.text("Resource").ok_or("Resource is missing")?;
     let role = match f.within("Credentials") {
         None => None,
-        Some(c) if f.jsonata => c.o.get("RoleArn").map(|v| Template::jsonata(v, "Credentials/RoleArn")),
+        Some(c) if f.jsonata => {
+            c.o.get("RoleArn").map(|v| Template::jsonata(v, "Credentials/RoleArn"))
+        }
         Some(c) => match c.text("RoleArn.$") {
             Some(p) => Some(Template::path(&p, "RoleArn.$")?),
             None => c.o.get("RoleArn").cloned().map(Template::Literal),

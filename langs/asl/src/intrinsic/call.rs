@@ -61,7 +61,9 @@ pub fn run(function: Function, arguments: Vec<Value>, world: &dyn World) -> Answ
         Function::JsonMerge => {
             let (a, b, deep) = (next(), next(), next());
             if deep != Value::Bool(false) {
-                return Err("Only the shallow merge is supported: the third argument must be false".into());
+                return Err(
+                    "Only the shallow merge is supported: the third argument must be false".into(),
+                );
             }
             let (Value::Object(mut a), Value::Object(b)) = (a, b) else {
                 return Err("Both arguments must be JSON objects".into());
@@ -220,7 +222,9 @@ fn list(v: Value) -> Result<Vec<Value>, String> {
 /// A number as an integer: fractions are rounded, as AWS does.
 fn int(v: &Value) -> Result<i64, String> {
     let found = match v {
-        Value::Number(n) => n.as_i64().or_else(|| n.as_f64().filter(|f| f.abs() < 9e18).map(|f| f.round() as i64)),
+        Value::Number(n) => {
+            n.as_i64().or_else(|| n.as_f64().filter(|f| f.abs() < 9e18).map(|f| f.round() as i64))
+        }
         _ => None,
     };
     found.ok_or_else(|| format!("An integer was expected, not {v}"))

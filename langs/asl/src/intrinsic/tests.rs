@@ -4,7 +4,8 @@ use super::*;
 use crate::world::Still;
 
 fn value(text: &str) -> Result<Value, String> {
-    let root = json!({"name": "Ann", "list": [1, 2, 2, 3], "n": 4, "o": {"a": 1}, "s": "{\"k\":1}"});
+    let root =
+        json!({"name": "Ann", "list": [1, 2, 2, 3], "n": 4, "o": {"a": 1}, "s": "{\"k\":1}"});
     let expr = Expr::parse(text)?;
     let select = |p: &Path| p.select(&root).map_err(|m| m.0);
     expr.value(&Still, &select).map_err(|e| match e {
@@ -16,7 +17,10 @@ fn value(text: &str) -> Result<Value, String> {
 #[test]
 fn each_function_does_as_documented() {
     let cases = [
-        ("States.Format('Hi {}, you are {} {}', $.name, $.n, $.list)", json!("Hi Ann, you are 4 [1,2,2,3]")),
+        (
+            "States.Format('Hi {}, you are {} {}', $.name, $.n, $.list)",
+            json!("Hi Ann, you are 4 [1,2,2,3]"),
+        ),
         (r"States.Format('\{\} {} it\'s', 'x')", json!("{} x it's")),
         ("States.StringToJson($.s)", json!({"k": 1})),
         (r#"States.StringToJson('{"a": "b"}')"#, json!({"a": "b"})),
@@ -47,10 +51,26 @@ fn each_function_does_as_documented() {
 #[test]
 fn what_is_no_call_is_refused() {
     let nested = format!("{}$.n{}", "States.Array(".repeat(11), ")".repeat(11));
-    for bad in ["States.Nope($.n)", "States.MathAdd(1)", "States.Format('x", "States.UUID", "hello", "States.Array(1 2)", "States.Array(x)", &nested] {
+    for bad in [
+        "States.Nope($.n)",
+        "States.MathAdd(1)",
+        "States.Format('x",
+        "States.UUID",
+        "hello",
+        "States.Array(1 2)",
+        "States.Array(x)",
+        &nested,
+    ] {
         assert!(Expr::parse(bad).is_err(), "{bad}");
     }
-    for bad in ["States.ArrayRange(0, 5000, 1)", "States.MathAdd('a', 1)", "States.JsonMerge($.o, $.o, true)", "States.Format('{}')", "States.ArrayGetItem($.list, 9)", "States.Format('{}', $.nope)"] {
+    for bad in [
+        "States.ArrayRange(0, 5000, 1)",
+        "States.MathAdd('a', 1)",
+        "States.JsonMerge($.o, $.o, true)",
+        "States.Format('{}')",
+        "States.ArrayGetItem($.list, 9)",
+        "States.Format('{}', $.nope)",
+    ] {
         assert!(value(bad).is_err(), "{bad}");
     }
 }

@@ -73,9 +73,7 @@ pub fn depth(source: &str) -> usize {
 fn mentioned(source: &str) -> impl Iterator<Item = (&str, &str)> {
     source.match_indices('$').filter_map(|(i, _)| {
         let rest = &source[i + 1..];
-        let end = rest
-            .find(|c: char| !(c.is_alphanumeric() || c == '_'))
-            .unwrap_or(rest.len());
+        let end = rest.find(|c: char| !(c.is_alphanumeric() || c == '_')).unwrap_or(rest.len());
         (end > 0).then(|| rest.split_at(end))
     })
 }

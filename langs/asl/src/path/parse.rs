@@ -66,7 +66,28 @@ impl<'t> Parser<'t> {
         let rest = self.rest();
         let end = rest
             .find(|c: char| {
-                c.is_whitespace() || matches!(c, '.' | '[' | ']' | '(' | ')' | ',' | '=' | '<' | '>' | '!' | '&' | '|' | '\'' | '"' | '{' | '}' | '@' | '*' | '?')
+                c.is_whitespace()
+                    || matches!(
+                        c,
+                        '.' | '['
+                            | ']'
+                            | '('
+                            | ')'
+                            | ','
+                            | '='
+                            | '<'
+                            | '>'
+                            | '!'
+                            | '&'
+                            | '|'
+                            | '\''
+                            | '"'
+                            | '{'
+                            | '}'
+                            | '@'
+                            | '*'
+                            | '?'
+                    )
             })
             .unwrap_or(rest.len());
         if end == 0 {

@@ -46,7 +46,9 @@ fn what_is_missing_is_told() {
 
 #[test]
 fn what_is_no_path_is_refused() {
-    for bad in ["", "x", "$.", "$.a[", "$.a[?(@.x", "$.a['x", "$[?@.x]", "$.a b", "$.a[1", "$..", "$[a]"] {
+    for bad in
+        ["", "x", "$.", "$.a[", "$.a[?(@.x", "$.a['x", "$[?@.x]", "$.a b", "$.a[1", "$..", "$[a]"]
+    {
         assert!(Path::parse(bad).is_err(), "{bad}");
     }
     let deep = format!("$[?({}@.x)]", "(".repeat(100_000));

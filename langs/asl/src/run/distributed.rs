@@ -148,7 +148,8 @@ impl Mover<'_> {
     pub fn selected(&self, frame: u64, index: u64, value: &Value) -> Result<Value, Fault> {
         let Some(f) = self.run.frames.get(&frame) else { return Ok(value.clone()) };
         let state = self.definition.state(f.scope, &f.state);
-        let (Some(State { kind: Kind::Map(map), .. }), Phase::MapRun(run)) = (state, &f.phase) else {
+        let (Some(State { kind: Kind::Map(map), .. }), Phase::MapRun(run)) = (state, &f.phase)
+        else {
             return Ok(value.clone());
         };
         let Some(t) = &map.selector else { return Ok(value.clone()) };

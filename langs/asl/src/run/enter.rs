@@ -179,12 +179,7 @@ impl Mover<'_> {
         Ok(Exit { output, assigned, next: Some(next.clone()) })
     }
 
-    fn wait(
-        &mut self,
-        f: &mut Frame,
-        state: &State,
-        wait: &Wait,
-    ) -> Result<Flow, Fault> {
+    fn wait(&mut self, f: &mut Frame, state: &State, wait: &Wait) -> Result<Flow, Fault> {
         let input = match state.jsonata {
             true => Cow::Borrowed(&*f.input.0),
             false => self.io(f, &state.input_path, Cow::Borrowed(&f.input))?,

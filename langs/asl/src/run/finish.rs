@@ -50,7 +50,8 @@ impl Mover<'_> {
 
     /// Leaves a state.
     pub(super) fn exit(&mut self, id: u64, mut f: Frame, state: &State, exit: Exit) {
-        if weigh(&exit.output) > crate::LARGEST / 2 && exit.output.to_string().len() > crate::LARGEST
+        if weigh(&exit.output) > crate::LARGEST / 2
+            && exit.output.to_string().len() > crate::LARGEST
         {
             return self.failed(id, f, state, Fault::too_large(&state.name));
         }

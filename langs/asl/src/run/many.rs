@@ -124,9 +124,10 @@ impl Mover<'_> {
         let Some(t) = &map.items else {
             return match input {
                 Value::Array(a) => Ok(a.clone()),
-                other if state.jsonata => {
-                    Err(Fault::query("", format!("Map state input must be an array but was: {other}")))
-                }
+                other if state.jsonata => Err(Fault::query(
+                    "",
+                    format!("Map state input must be an array but was: {other}"),
+                )),
                 other => Err(Fault::runtime(format!(
                     "Reference path \"$\" must point to array. Actual: {other}"
                 ))),
@@ -167,9 +168,8 @@ impl Mover<'_> {
         let view = View { root: Some(input), ..View::default() };
         let v = self.value(f, view, t)?;
         integer(&v, t).and_then(|n| {
-            u64::try_from(n).map_err(|_| {
-                Fault::runtime("MaxConcurrency must be a non-negative integer.")
-            })
+            u64::try_from(n)
+                .map_err(|_| Fault::runtime("MaxConcurrency must be a non-negative integer."))
         })
     }
 

@@ -70,7 +70,9 @@ impl Mover<'_> {
     fn whole(&self, f: &Frame, t: Option<&Template>) -> Result<Option<u64>, Fault> {
         let Some(t) = t else { return Ok(None) };
         let v = self.value(f, View::default(), t)?;
-        let n = v.as_u64().or_else(|| v.as_f64().filter(|f| f.fract() == 0.0 && *f > 0.0).map(|f| f as u64));
+        let n = v
+            .as_u64()
+            .or_else(|| v.as_f64().filter(|f| f.fract() == 0.0 && *f > 0.0).map(|f| f as u64));
         match (n.filter(|n| *n > 0), t) {
             (Some(n), _) => Ok(Some(n)),
             (None, Template::Jsonata(e)) => Err(crate::template::unexpected(e, "number", &v)),

@@ -55,7 +55,10 @@ impl Checker {
     pub fn exclusive(&mut self, here: &Here, o: &Object<String, Value>, names: &[&str]) {
         if names.iter().filter(|n| o.contains_key(**n)).count() > 1 {
             let names = names.join(", ");
-            self.schema(&here.path, format!("Only one of the following fields is allowed: [{names}]"));
+            self.schema(
+                &here.path,
+                format!("Only one of the following fields is allowed: [{names}]"),
+            );
         }
     }
 
@@ -63,7 +66,10 @@ impl Checker {
     pub fn one(&mut self, here: &Here, o: &Object<String, Value>, names: &[&str]) {
         if names.iter().filter(|n| o.contains_key(**n)).count() != 1 {
             let names = names.join(", ");
-            self.schema(&here.path, format!("Exactly one of the following fields is required: [{names}]"));
+            self.schema(
+                &here.path,
+                format!("Exactly one of the following fields is required: [{names}]"),
+            );
         }
     }
 
@@ -163,7 +169,8 @@ impl Checker {
             Value::String(s) => {
                 if let Err(why) = Expr::parse(s).map_err(|_| ()).and_then(|e| types(&e)) {
                     let () = why;
-                    let message = "Value is not a valid JSONPath or a valid intrinsic function call";
+                    let message =
+                        "Value is not a valid JSONPath or a valid intrinsic function call";
                     self.schema(&at.path, message.into());
                 }
             }
@@ -186,8 +193,9 @@ impl Checker {
         let Some(v) = o.get(name) else { return };
         let good = match v {
             Value::Null => true,
-            Value::String(s) => Path::parse(s)
-                .is_ok_and(|p| p.root == Root::Input && p.is_reference()),
+            Value::String(s) => {
+                Path::parse(s).is_ok_and(|p| p.root == Root::Input && p.is_reference())
+            }
             _ => false,
         };
         if !good {

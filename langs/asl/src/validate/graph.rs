@@ -7,12 +7,7 @@ use serde_json::{Map as Object, Value};
 use super::{Checker, Here, TARGET, TERMINAL};
 
 impl Checker {
-    pub fn graph(
-        &mut self,
-        here: &Here,
-        start: Option<&Value>,
-        states: &Object<String, Value>,
-    ) {
+    pub fn graph(&mut self, here: &Here, start: Option<&Value>, states: &Object<String, Value>) {
         let start = start.and_then(Value::as_str);
         match start {
             Some(s) if !states.contains_key(s) => {
@@ -66,7 +61,9 @@ fn targets(state: &Value) -> Vec<(String, &str)> {
         }
     }
     for list in ["Choices", "Catch"] {
-        for (i, inner) in state.get(list).and_then(Value::as_array).into_iter().flatten().enumerate() {
+        for (i, inner) in
+            state.get(list).and_then(Value::as_array).into_iter().flatten().enumerate()
+        {
             if let Some(t) = inner.get("Next").and_then(Value::as_str) {
                 out.push((format!("{list}[{i}]/Next"), t));
             }

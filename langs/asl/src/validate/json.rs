@@ -21,7 +21,8 @@ pub fn parse(text: &str) -> Result<Value, Diagnostic> {
 fn describe(text: &str, e: &serde_json::Error) -> Diagnostic {
     let (line, column) = (e.line(), e.column());
     let shown: String = text.chars().take(500).collect();
-    let place = |column: usize| format!("[Source: (String)\"{shown}\"; line: {line}, column: {column}]");
+    let place =
+        |column: usize| format!("[Source: (String)\"{shown}\"; line: {line}, column: {column}]");
     let rest = text.lines().nth(line.saturating_sub(1)).unwrap_or_default();
     let from = rest.char_indices().map(|(i, _)| i).take_while(|i| *i < column).last().unwrap_or(0);
     // The token in which the reader stopped.

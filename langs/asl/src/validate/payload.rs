@@ -13,13 +13,17 @@ pub fn assigned(state: &Value) -> impl Iterator<Item = String> {
     for inner in below("Choices").into_iter().chain(below("Catch")) {
         all.push(inner.get("Assign").cloned());
     }
-    all.into_iter().flatten().filter_map(|a| match a {
-        Value::Object(o) => Some(o),
-        _ => None,
-    })
-    .flat_map(|o| o.into_iter().map(|(k, _)| k.strip_suffix(".$").map_or(k.clone(), str::to_owned)))
-    .collect::<Vec<_>>()
-    .into_iter()
+    all.into_iter()
+        .flatten()
+        .filter_map(|a| match a {
+            Value::Object(o) => Some(o),
+            _ => None,
+        })
+        .flat_map(|o| {
+            o.into_iter().map(|(k, _)| k.strip_suffix(".$").map_or(k.clone(), str::to_owned))
+        })
+        .collect::<Vec<_>>()
+        .into_iter()
 }
 
 impl Checker {

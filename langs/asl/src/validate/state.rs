@@ -26,7 +26,8 @@ impl Checker {
             return match o.get("Type") {
                 None => self.required(here, o, &["Type"]),
                 Some(_) => {
-                    let message = format!("Value is not one of allowed values [{}]", TYPES.join(", "));
+                    let message =
+                        format!("Value is not one of allowed values [{}]", TYPES.join(", "));
                     self.schema(&here.at("Type").path, message);
                 }
             };
@@ -71,13 +72,37 @@ impl Checker {
     fn allowed(&mut self, here: &Here, o: &Fields, kind: &str) {
         let mut all = COMMON.to_vec();
         let (both, paths, ata): (&[&str], &[&str], &[&str]) = match kind {
-            "Pass" => (&["Next", "End", "Assign"], &["InputPath", "OutputPath", "ResultPath", "Parameters", "Result"], &["Output"]),
+            "Pass" => (
+                &["Next", "End", "Assign"],
+                &["InputPath", "OutputPath", "ResultPath", "Parameters", "Result"],
+                &["Output"],
+            ),
             "Task" => (
-                &["Next", "End", "Assign", "Resource", "Credentials", "Retry", "Catch", "TimeoutSeconds", "HeartbeatSeconds"],
-                &["InputPath", "OutputPath", "ResultPath", "ResultSelector", "Parameters", "TimeoutSecondsPath", "HeartbeatSecondsPath"],
+                &[
+                    "Next",
+                    "End",
+                    "Assign",
+                    "Resource",
+                    "Credentials",
+                    "Retry",
+                    "Catch",
+                    "TimeoutSeconds",
+                    "HeartbeatSeconds",
+                ],
+                &[
+                    "InputPath",
+                    "OutputPath",
+                    "ResultPath",
+                    "ResultSelector",
+                    "Parameters",
+                    "TimeoutSecondsPath",
+                    "HeartbeatSecondsPath",
+                ],
                 &["Output", "Arguments"],
             ),
-            "Choice" => (&["Choices", "Default", "Assign"], &["InputPath", "OutputPath"], &["Output"]),
+            "Choice" => {
+                (&["Choices", "Default", "Assign"], &["InputPath", "OutputPath"], &["Output"])
+            }
             "Wait" => (
                 &["Next", "End", "Assign", "Seconds", "Timestamp"],
                 &["InputPath", "OutputPath", "SecondsPath", "TimestampPath"],
@@ -91,8 +116,34 @@ impl Checker {
                 &["Output", "Arguments"],
             ),
             _ => (
-                &["Next", "End", "Assign", "ItemProcessor", "Iterator", "ItemSelector", "ItemReader", "ItemBatcher", "ResultWriter", "MaxConcurrency", "ToleratedFailureCount", "ToleratedFailurePercentage", "Label", "Retry", "Catch"],
-                &["InputPath", "OutputPath", "ResultPath", "ResultSelector", "Parameters", "ItemsPath", "MaxConcurrencyPath", "ToleratedFailureCountPath", "ToleratedFailurePercentagePath"],
+                &[
+                    "Next",
+                    "End",
+                    "Assign",
+                    "ItemProcessor",
+                    "Iterator",
+                    "ItemSelector",
+                    "ItemReader",
+                    "ItemBatcher",
+                    "ResultWriter",
+                    "MaxConcurrency",
+                    "ToleratedFailureCount",
+                    "ToleratedFailurePercentage",
+                    "Label",
+                    "Retry",
+                    "Catch",
+                ],
+                &[
+                    "InputPath",
+                    "OutputPath",
+                    "ResultPath",
+                    "ResultSelector",
+                    "Parameters",
+                    "ItemsPath",
+                    "MaxConcurrencyPath",
+                    "ToleratedFailureCountPath",
+                    "ToleratedFailurePercentagePath",
+                ],
                 &["Output", "Items"],
             ),
         };
@@ -104,9 +155,15 @@ impl Checker {
     fn transition(&mut self, here: &Here, o: &Fields) {
         let end = o.get("End") == Some(&Value::Bool(true));
         if o.contains_key("Next") && end {
-            self.schema(&here.path, "Only one of the following fields is allowed: [Next, End]".into());
+            self.schema(
+                &here.path,
+                "Only one of the following fields is allowed: [Next, End]".into(),
+            );
         } else if !o.contains_key("Next") && !end {
-            self.schema(&here.path, "Exactly one of the following fields is required: [Next, End]".into());
+            self.schema(
+                &here.path,
+                "Exactly one of the following fields is required: [Next, End]".into(),
+            );
         }
     }
 
@@ -126,7 +183,19 @@ impl Checker {
                 };
                 self.error_equals(&at, h, i + 1 == all.len());
                 if retry {
-                    self.fields(&at, h, &["ErrorEquals", "IntervalSeconds", "MaxAttempts", "BackoffRate", "MaxDelaySeconds", "JitterStrategy", "Comment"]);
+                    self.fields(
+                        &at,
+                        h,
+                        &[
+                            "ErrorEquals",
+                            "IntervalSeconds",
+                            "MaxAttempts",
+                            "BackoffRate",
+                            "MaxDelaySeconds",
+                            "JitterStrategy",
+                            "Comment",
+                        ],
+                    );
                     let plain = &Here { jsonata: false, ..at };
                     self.number(plain, h, "IntervalSeconds", (1.0, 99_999_999.0), true);
                     self.number(plain, h, "MaxAttempts", (0.0, 99_999_999.0), true);
@@ -184,7 +253,10 @@ impl Checker {
         if let (Some(h), Some(t)) = (seconds("HeartbeatSeconds"), seconds("TimeoutSeconds"))
             && h >= t
         {
-            self.schema(&here.at("HeartbeatSeconds").path, "HeartbeatSeconds must be smaller than TimeoutSeconds".into());
+            self.schema(
+                &here.at("HeartbeatSeconds").path,
+                "HeartbeatSeconds must be smaller than TimeoutSeconds".into(),
+            );
         }
         self.credentials(here, o);
         let Some(v) = o.get("Resource") else { return };
@@ -264,10 +336,8 @@ impl Checker {
         };
         let besides: &[&str] =
             if top { &["Next", "Assign", "Comment"] } else { &["Comment", "Variable"] };
-        let rest: Vec<(&String, &Value)> = c
-            .iter()
-            .filter(|(k, _)| !besides.contains(&k.as_str()) && *k != "Variable")
-            .collect();
+        let rest: Vec<(&String, &Value)> =
+            c.iter().filter(|(k, _)| !besides.contains(&k.as_str()) && *k != "Variable").collect();
         let [(name, v)] = rest[..] else {
             return self.schema(&at.path, "Exactly one comparison operator is required".into());
         };
@@ -394,7 +464,11 @@ impl Checker {
             }
         }
         self.path(here, o, "ItemsPath", false);
-        let counts = [("MaxConcurrency", f64::MAX), ("ToleratedFailureCount", f64::MAX), ("ToleratedFailurePercentage", 100.0)];
+        let counts = [
+            ("MaxConcurrency", f64::MAX),
+            ("ToleratedFailureCount", f64::MAX),
+            ("ToleratedFailurePercentage", 100.0),
+        ];
         for (name, most) in counts {
             let path = format!("{name}Path");
             self.exclusive(here, o, &[name, &path]);
@@ -428,7 +502,9 @@ impl Checker {
         }
         self.distributed(here, o, distributed);
         let before = self.options;
-        if config.is_some_and(|c| distributed && c.get("ExecutionType").is_some_and(|t| t == "EXPRESS")) {
+        if config
+            .is_some_and(|c| distributed && c.get("ExecutionType").is_some_and(|t| t == "EXPRESS"))
+        {
             self.options.express = true;
         }
         self.scope(&at, p, outer, distributed);
@@ -455,7 +531,12 @@ impl Checker {
             if let Some(c) = config {
                 let at = at.at("ReaderConfig");
                 self.exclusive(&at, c, &["MaxItems", "MaxItemsPath"]);
-                self.choice_of(&at, c, "InputType", &["CSV", "JSON", "JSONL", "PARQUET", "MANIFEST"]);
+                self.choice_of(
+                    &at,
+                    c,
+                    "InputType",
+                    &["CSV", "JSON", "JSONL", "PARQUET", "MANIFEST"],
+                );
                 self.choice_of(&at, c, "CSVHeaderLocation", &["FIRST_ROW", "GIVEN"]);
                 self.path(&at, c, "MaxItemsPath", false);
             }

@@ -14,7 +14,11 @@ fn pass(rest: &str) -> String {
 
 #[test]
 fn what_is_missing_is_named() {
-    check("{}", false, expect!["SCHEMA_VALIDATION_FAILED: These fields are required: [States, StartAt] at /"]);
+    check(
+        "{}",
+        false,
+        expect!["SCHEMA_VALIDATION_FAILED: These fields are required: [States, StartAt] at /"],
+    );
     check(
         r#"{"States": {"A": {"Type": "Pass", "Next": "B"}}}"#,
         false,
@@ -64,12 +68,16 @@ fn fields_are_checked() {
 #[test]
 fn express_machines_do_less() {
     let task = |resource: &str| {
-        format!(r#"{{"StartAt": "A", "States": {{"A": {{"Type": "Task", "Resource": "{resource}", "End": true}}}}}}"#)
+        format!(
+            r#"{{"StartAt": "A", "States": {{"A": {{"Type": "Task", "Resource": "{resource}", "End": true}}}}}}"#
+        )
     };
     check(
         &task("arn:aws:states:::states:startExecution.sync"),
         true,
-        expect!["SCHEMA_VALIDATION_FAILED: Express state machine does not support '.sync' service integration at /States/A/Resource"],
+        expect![
+            "SCHEMA_VALIDATION_FAILED: Express state machine does not support '.sync' service integration at /States/A/Resource"
+        ],
     );
     check(&task("arn:aws:states:::states:startExecution.sync"), false, expect![""]);
 }
@@ -89,7 +97,9 @@ fn ways_are_followed() {
 fn deep_definitions_are_refused() {
     let mut text = r#"{"StartAt": "S", "States": {"S": {"Type": "Succeed"}}}"#.to_owned();
     for i in 0..40 {
-        text = format!(r#"{{"StartAt": "P{i}", "States": {{"P{i}": {{"Type": "Parallel", "End": true, "Branches": [{text}]}}}}}}"#);
+        text = format!(
+            r#"{{"StartAt": "P{i}", "States": {{"P{i}": {{"Type": "Parallel", "End": true, "Branches": [{text}]}}}}}}"#
+        );
     }
     assert!(!super::check(&text, Options::default()).is_empty());
     assert!(crate::Definition::parse(&text).is_err());

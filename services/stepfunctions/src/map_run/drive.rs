@@ -149,11 +149,13 @@ impl Sfn {
 
     async fn begin_child(&self, tx: &mut Tx, m: &MapRun, index: u64) -> Result<()> {
         let cloud = self.cloud()?;
-        let stored = self.store.get(&MAP_ITEMS, &key(&m.arn)?.u64(index)).await?.unwrap_or_default();
+        let stored =
+            self.store.get(&MAP_ITEMS, &key(&m.arn)?.u64(index)).await?.unwrap_or_default();
         let text = String::from_utf8_lossy(&stored);
         let (n, input) = text.split_once(' ').unwrap_or(("1", "null"));
         let child = Child { arn: m.arn.clone(), index, items: n.parse().unwrap_or(1) };
-        let e = self.child(m, child.clone(), input.to_owned(), cloud.clock().now().as_microsecond());
+        let e =
+            self.child(m, child.clone(), input.to_owned(), cloud.clock().now().as_microsecond());
         if m.express {
             let what = What::ExpressChild(child);
             let id = crate::drive::job_id(&e.id, &what);
@@ -169,7 +171,8 @@ impl Sfn {
 
     fn child(&self, m: &MapRun, child: Child, input: String, started: i64) -> Execution {
         let h = hex::encode(Sha256::digest(format!("{} {}", m.arn, child.index)));
-        let name = format!("{}-{}-{}-{}-{}", &h[..8], &h[8..12], &h[12..16], &h[16..20], &h[20..32]);
+        let name =
+            format!("{}-{}-{}-{}-{}", &h[..8], &h[8..12], &h[12..16], &h[16..20], &h[20..32]);
         Execution {
             id: ExecutionId { machine: m.machine.clone(), name, ..m.parent.id.clone() },
             status: Status::Running,

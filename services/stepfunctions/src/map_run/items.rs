@@ -33,7 +33,8 @@ impl Sfn {
         let caller = self.caller(e).map_err(|e| failed(e.message()))?;
         let cx = self.roles.enter(&caller, None).await.map_err(|e| failed(e.message()))?;
         let action = reader.resource.rsplit(':').next().unwrap_or_default();
-        if !reader.resource.ends_with("s3:getObject") && !reader.resource.ends_with("s3:listObjectsV2")
+        if !reader.resource.ends_with("s3:getObject")
+            && !reader.resource.ends_with("s3:listObjectsV2")
         {
             return Err(failed(&format!("The resource '{}' is not supported", reader.resource)));
         }

@@ -12,7 +12,9 @@ use serde_json::{Value, json};
 use super::key;
 use crate::Sfn;
 use crate::arn::ExecutionId;
-use crate::record::{EXECUTIONS, Execution, MAP_ITEMS, MAP_RESULTS, MapResult, MapRun, RUNS, Status, StoredRun};
+use crate::record::{
+    EXECUTIONS, Execution, MAP_ITEMS, MAP_RESULTS, MapResult, MapRun, RUNS, Status, StoredRun,
+};
 use crate::task::{Refused, invoke};
 
 impl Sfn {
@@ -72,7 +74,8 @@ impl Sfn {
             Ok(cx) => cx,
             Err(e) => return Ok(Err(failed(e.message()))),
         };
-        let items = self.store.scan(&MAP_ITEMS, Range::prefix(&key(&m.arn)?), results.len()).await?;
+        let items =
+            self.store.scan(&MAP_ITEMS, Range::prefix(&key(&m.arn)?), results.len()).await?;
         let items: Vec<String> =
             items.into_iter().map(|(_, b)| String::from_utf8_lossy(&b).into_owned()).collect();
         let jsonl = writer.output_type == "JSONL";
@@ -85,7 +88,11 @@ impl Sfn {
                 .filter(|(r, _)| (r.status == Status::Succeeded) == good)
                 .map(|(r, i)| match writer.transformation.as_str() {
                     "NONE" => one(m, r, i),
-                    _ => r.output.as_deref().and_then(|o| serde_json::from_str(o).ok()).unwrap_or_default(),
+                    _ => r
+                        .output
+                        .as_deref()
+                        .and_then(|o| serde_json::from_str(o).ok())
+                        .unwrap_or_default(),
                 })
                 .collect();
             let mut listed = Vec::new();
@@ -120,8 +127,14 @@ impl Sfn {
     }
 }
 
-async fn put(cx: &fogbank_core::Cx, bucket: &str, key: &str, body: String) -> std::result::Result<(), String> {
-    let arguments = json!({"Bucket": bucket, "Key": key, "Body": body, "ContentType": "application/json"});
+async fn put(
+    cx: &fogbank_core::Cx,
+    bucket: &str,
+    key: &str,
+    body: String,
+) -> std::result::Result<(), String> {
+    let arguments =
+        json!({"Bucket": bucket, "Key": key, "Body": body, "ContentType": "application/json"});
     invoke(cx, "s3", "putObject", arguments).await.map(|_| ()).map_err(|r| match r {
         Refused::Input(why) => why,
         Refused::Unknown => "S3 is not here".to_owned(),
@@ -150,7 +163,8 @@ fn described(m: &MapRun, results: &[MapResult], items: &[String]) -> Value {
 }
 
 fn one(m: &MapRun, r: &MapResult, item: &str) -> Value {
-    let id = ExecutionId { machine: m.machine.clone(), name: r.name.clone(), ..m.parent.id.clone() };
+    let id =
+        ExecutionId { machine: m.machine.clone(), name: r.name.clone(), ..m.parent.id.clone() };
     let time = |t: i64| fogbank_asl::run::time(t);
     let mut out = json!({
         "ExecutionArn": id.arn(),

@@ -23,7 +23,9 @@ pub async fn api_gateway(asked: &Asked<'_>) -> Answer {
         return Err(Fault::runtime("The fields ApiEndpoint and Method are required"));
     };
     if matches!(text("AuthType"), Some("IAM_ROLE")) {
-        return Err(super::unsupported("arn:aws:states:::apigateway:invoke with AuthType IAM_ROLE"));
+        return Err(super::unsupported(
+            "arn:aws:states:::apigateway:invoke with AuthType IAM_ROLE",
+        ));
     }
     let fits = |s: &str| !s.contains(|c: char| c.is_control() || c.is_whitespace());
     if !fits(endpoint) || !fits(method) {
@@ -90,9 +92,8 @@ fn read(answer: &[u8]) -> Answer {
     let head = String::from_utf8_lossy(&answer[..at]);
     let mut lines = head.split("\r\n");
     let status = lines.next().unwrap_or_default();
-    let (code, reason) = status.split_once(' ').map_or(("", ""), |(_, r)| {
-        r.split_once(' ').unwrap_or((r, ""))
-    });
+    let (code, reason) =
+        status.split_once(' ').map_or(("", ""), |(_, r)| r.split_once(' ').unwrap_or((r, "")));
     let code: u16 = code.parse().map_err(|_| malformed())?;
     let mut headers = Map::new();
     let mut chunked = false;
@@ -124,7 +125,9 @@ fn dechunk(mut rest: &[u8]) -> Vec<u8> {
         let size = String::from_utf8_lossy(&rest[..at]);
         let size = size.split(';').next().unwrap_or_default().trim();
         let n = usize::from_str_radix(size, 16).unwrap_or(0);
-        let Some(chunk) = rest.get(at + 2..).and_then(|r| r.get(..n)).filter(|_| n > 0) else { break };
+        let Some(chunk) = rest.get(at + 2..).and_then(|r| r.get(..n)).filter(|_| n > 0) else {
+            break;
+        };
         out.extend_from_slice(chunk);
         rest = rest.get(at + 2 + n + 2..).unwrap_or_default();
     }

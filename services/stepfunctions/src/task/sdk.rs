@@ -35,7 +35,12 @@ pub enum Refused {
 }
 
 /// Calls an operation with JSON as SDKs have it.
-pub async fn invoke(cx: &Cx, model: &str, action: &str, arguments: Value) -> Result<Value, Refused> {
+pub async fn invoke(
+    cx: &Cx,
+    model: &str,
+    action: &str,
+    arguments: Value,
+) -> Result<Value, Refused> {
     let cloud = &cx.cloud;
     let shapes = cloud.shapes().ok_or(Refused::Unknown)?;
     let operation = shapes.operation(model, action).ok_or(Refused::Unknown)?;
@@ -55,8 +60,11 @@ pub async fn invoke(cx: &Cx, model: &str, action: &str, arguments: Value) -> Res
 pub async fn enter(sfn: &Sfn, asked: &Asked<'_>, error: &str) -> Result<Cx, Fault> {
     let role = asked.call.role.as_deref();
     sfn.roles.enter(asked.caller, role).await.map_err(|e| {
-        let cause = format!("Neither the global service principal states.amazonaws.com, nor the \
-                             regional one is authorized to assume the provided role. {}", e.message());
+        let cause = format!(
+            "Neither the global service principal states.amazonaws.com, nor the \
+                             regional one is authorized to assume the provided role. {}",
+            e.message()
+        );
         let _ = error;
         Fault::plain(Some("States.TaskFailed".to_owned()), Some(cause))
     })

@@ -6,10 +6,10 @@ use fogbank_asl::Fault;
 use serde_json::{Map, Value, json};
 use sha2::{Digest, Sha256};
 
+use super::Asked;
 use super::names::optimised;
 use super::optimised::{fault, stringify, with_metadata};
 use super::sdk::{Refused, enter, invoke, unfit};
-use super::Asked;
 use crate::Sfn;
 use crate::arn::ExecutionId;
 use crate::record::Execution;
