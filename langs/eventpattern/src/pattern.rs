@@ -47,6 +47,14 @@ impl Pattern {
         self.0.hold(document)
     }
 
+    /// Whether it looks below a name at the top, rather than at its value; `None` when it does not
+    /// name it. For callers who must read a text as JSON first.
+    #[must_use]
+    pub fn looks_below(&self, name: &str) -> Option<bool> {
+        let (_, node) = self.0.named.iter().find(|(n, _)| n == name)?;
+        Some(matches!(node, Node::Fields(_)))
+    }
+
     /// The names at the top, those under `$or` included.
     #[must_use]
     pub fn names(&self) -> Vec<&str> {

@@ -20,6 +20,8 @@ use crate::{Lambda, role};
 
 mod destination;
 
+pub use destination::{deliver, queue_url};
+
 static EVENTS: Jobs<Event> = Jobs::new("lambda.event");
 
 /// The longest that an event waits, in seconds, when the function says nothing else.

@@ -21,6 +21,7 @@ mod event_invoke;
 mod function;
 mod invoke;
 mod layer;
+mod mapping;
 mod metrics;
 mod name;
 mod permission;
@@ -66,6 +67,7 @@ pub struct Lambda {
     metrics: metrics::Metrics,
     /// What runs code, once there is a cloud for it to run in.
     environments: OnceLock<Environments>,
+    pollers: mapping::Pollers,
     ready: OnceLock<Worker>,
     events: OnceLock<Worker>,
 }
@@ -86,16 +88,19 @@ impl Lambda {
             pools: Arc::default(),
             metrics: metrics::Metrics::default(),
             environments: OnceLock::new(),
+            pollers: mapping::Pollers::default(),
             ready: OnceLock::new(),
             events: OnceLock::new(),
         })
     }
 
-    /// Takes up what waits: functions that are not ready yet, events in the queue.
+    /// Takes up what waits: functions that are not ready yet, events in the queue,
+    /// sources to be read.
     pub fn start(self: &Arc<Self>, cloud: &Arc<dyn Cloud>, environments: Environments) {
         let _ = self.environments.set(environments);
         let _ = self.ready.set(ready::start(self));
         let _ = self.events.set(asynchronous::start(self, cloud));
+        self.pollers.start(self, cloud);
         upkeep::start(self, cloud);
     }
 
@@ -113,6 +118,7 @@ impl Lambda {
                 function::OPS,
                 invoke::OPS,
                 layer::OPS,
+                mapping::OPS,
                 permission::OPS,
                 settings::OPS,
                 tag::OPS,

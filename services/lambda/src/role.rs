@@ -64,7 +64,8 @@ impl Roles {
 }
 
 /// Sessions are named as their function; STS wants two characters at least.
-fn session_name(function: &Target) -> String {
+#[must_use]
+pub fn session_name(function: &Target) -> String {
     let name = &function.name;
     if name.len() < 2 { format!("{name}_") } else { name.clone() }
 }

@@ -37,6 +37,7 @@ scripts![
     dynamodb_transactions,
     iam_enforcement,
     iam_resources,
+    lambda_events,
     lambda_functions,
     lambda_invoke,
     logs_events,
