@@ -20,6 +20,7 @@ import time
 HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path[:0] = [HERE, os.path.join(HERE, "loads")]
 
+import dynamodb  # noqa: E402
 import s3  # noqa: E402
 from measure import Load, build_loader  # noqa: E402
 from servers import Nginx, fogbank, ministack, moto  # noqa: E402
@@ -159,6 +160,40 @@ def durable(binary, r, repeat):
     r.put("put 1 KiB, on disk: throughput", "fogbank", median(rates), "requests/s")
 
 
+def dynamodb_loads(servers, r, repeat):
+    print("DynamoDB")
+    for s in servers:
+        s.start()
+        dynamodb.prepare(s)
+        Load(LOADER, s).run(dynamodb.put(s, "g", 1000), 4, 1000, once=True, cap=60)
+    interleave(servers, r, "put an item", dynamodb.put, 16, 4000, repeat, cap=5)
+    interleave(servers, r, "get an item", lambda s, _: dynamodb.get(s), 16, 8000, repeat, cap=5, minbody=200)
+    interleave(servers, r, "update an item", lambda s, _: dynamodb.update(s), 16, 4000, repeat, cap=5)
+    interleave(servers, r, "query 20 items", lambda s, _: dynamodb.query(s), 16, 4000, repeat, cap=5, minbody=4000)
+    for s in servers:
+        s.discard()
+
+
+def large_table(binary, r, repeat, items):
+    """A put in a table of 1,000 items and in a large one, on two servers in turn."""
+    small, large = fogbank(binary), fogbank(binary)
+    for s, count in ((small, 1000), (large, items)):
+        s.start()
+        dynamodb.prepare(s)
+        for first in range(0, count, 100_000):
+            some = min(100_000, count - first)
+            Load(LOADER, s).run(dynamodb.fill(s, first, some), 8, some // 25, once=True, cap=300)
+    costs = {"small": [], "large": []}
+    for n in range(max(repeat, 3)):
+        for name, s in (("small", small), ("large", large)):
+            costs[name].append(Load(LOADER, s).run(dynamodb.put(s, n), 16, 4000, cap=10)["cpu_us"])
+    r.put("put in a table of 1,000: CPU per request", "fogbank", median(costs["small"]), "us")
+    r.put(f"put in a table of {items:,}: CPU per request", "fogbank", median(costs["large"]), "us")
+    r.put("put in a large table", "fogbank", median(costs["large"]) / median(costs["small"]), "times a small one's")
+    for s in (small, large):
+        s.discard()
+
+
 def promises(r, binary):
     """What fogbank promises, numbered as in README; the peers' best figures are theirs."""
     p, m = r.promise, "ministack"
@@ -178,6 +213,9 @@ def promises(r, binary):
     p("10. 8 MiB gets, share of nginx", r.ratio("get 8 MiB beside nginx", "nginx"), 0.70, False)
     p("11. 8 MiB puts, times ministack's MiB/s", r.ratio("put 8 MiB: throughput", m), 1.3, False)
     p("12. list 10,000 keys, times faster than ministack", inverse(r.ratio("list 10,000 keys in pages", m)), 10, False)
+    for n, (row, times) in enumerate((("put an item", 10), ("get an item", 12), ("update an item", 11), ("query 20 items", 10)), 13):
+        p(f"{n}. DynamoDB, CPU to {row}, times less than ministack", inverse(r.ratio(f"{row}: CPU per request", m)), times, False)
+    p("17. DynamoDB, a put in a large table, times one in a table of 1,000", r.get("put in a large table", "fogbank"), 1.3)
 
 
 def report(r, out, names):
@@ -239,6 +277,8 @@ def main():
     beside_nginx(fogbank(binary), r, repeat)
     loaded_memory(fogbank(binary), r, 20_000 if args.quick else 100_000)
     durable(binary, r, repeat)
+    dynamodb_loads(servers, r, repeat)
+    large_table(binary, r, repeat, 50_000 if args.quick else 1_000_000)
     promises(r, binary)
     report(r, args.out, [s.name for s in servers] + ["nginx"])
     sys.exit(any(held is False for *_, held in r.promises))

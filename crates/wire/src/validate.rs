@@ -29,6 +29,10 @@ pub fn validate(call: &Call, input: &Value) -> Result<()> {
         let text = format!("The request must contain the parameter {name}.");
         return Err(ApiError::new("MissingParameter", text).status(400));
     }
+    // Nearly all input is valid: first without keeping track of where we are.
+    if fits(call, shape, input) {
+        return Ok(());
+    }
     v.check(shape, input);
     if v.found.is_empty() {
         return Ok(());
@@ -144,8 +148,7 @@ impl Validation<'_> {
             }
             return;
         }
-        // AWS counts UTF-16 units, as Java does; for nearly all names that is the same.
-        self.bounds(shape, v, s.encode_utf16().count() as f64, Measure::Length);
+        self.bounds(shape, v, length(s), Measure::Length);
         if !shape.pattern.is_empty() && s.len() <= MAX_MATCHED && !matches(shape.pattern, s) {
             let why = format!("Member must satisfy regular expression pattern: {}", shape.pattern);
             self.fail(shape, Some(v), &why);
@@ -206,6 +209,58 @@ impl Validation<'_> {
         }
         Ok(())
     }
+}
+
+/// Whether [`Validation::check`] would find nothing.
+fn fits(call: &Call, shape: &Shape, v: &Value) -> bool {
+    let within =
+        |n: f64| shape.max.is_none_or(|max| n <= max) && shape.min.is_none_or(|min| n >= min);
+    match (shape.kind, v) {
+        (Kind::Structure, Value::Map(entries)) => {
+            let streamed = |name| Some(name) == shape.payload && call.streams_input();
+            let there = |name: &str| v.get(name).is_some();
+            shape
+                .members
+                .iter()
+                .all(|m| !m.required || m.idempotency_token || there(m.name) || streamed(m.name))
+                && entries.iter().all(|(k, v)| {
+                    shape.member(k).is_none_or(|m| fits(call, call.service.shape(m.shape), v))
+                })
+        }
+        (Kind::List(item, _), Value::List(items)) => {
+            let of = call.service.shape(item);
+            within(items.len() as f64) && items.iter().all(|i| fits(call, of, i))
+        }
+        (Kind::Map { key, value, .. }, Value::Map(entries)) => {
+            let (k_shape, v_shape) = (call.service.shape(key), call.service.shape(value));
+            within(entries.len() as f64)
+                && entries.iter().all(|(k, v)| text_fits(k_shape, k) && fits(call, v_shape, v))
+        }
+        (Kind::String, Value::Str(s)) => text_fits(shape, s),
+        (Kind::Blob, Value::Blob(b)) => within(b.len() as f64),
+        (Kind::Integer | Kind::Long, Value::Int(n)) => within(*n as f64),
+        (Kind::Float | Kind::Double, Value::Float(n)) => within(*n),
+        _ => true,
+    }
+}
+
+fn text_fits(shape: &Shape, s: &str) -> bool {
+    if shape.kind != Kind::String {
+        return true;
+    }
+    if !shape.values.is_empty() {
+        return shape.enumeration().any(|e| e == s);
+    }
+    let bounded = shape.max.is_some() || shape.min.is_some();
+    let n = if bounded { length(s) } else { 0.0 };
+    shape.max.is_none_or(|max| n <= max)
+        && shape.min.is_none_or(|min| n >= min)
+        && (shape.pattern.is_empty() || s.len() > MAX_MATCHED || matches(shape.pattern, s))
+}
+
+/// AWS counts UTF-16 units, as Java does; for nearly all names that is the same.
+fn length(s: &str) -> f64 {
+    if s.is_ascii() { s.len() as f64 } else { s.encode_utf16().count() as f64 }
 }
 
 #[derive(Clone, Copy)]

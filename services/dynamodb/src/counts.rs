@@ -2,8 +2,9 @@
 //! waits for another one's.
 //!
 //! What a process has counted and not yet added to the store is in its memory; a mark in the store
-//! says so. A mark that another process has left means that its count was lost, and the rows are
-//! counted anew, in the background. As on AWS, the figures are approximate.
+//! says so, until nothing has changed for a while. A mark that another process has left means that
+//! its count was lost, and the rows are counted anew, in the background. As on AWS, the figures
+//! are approximate.
 
 use std::collections::HashMap;
 use std::ops::ControlFlow;
@@ -107,8 +108,12 @@ impl Counts {
             tracing::error!("the items of the tables cannot be counted: {e}");
         }
         loop {
-            self.dirty.notified().await;
-            tokio::time::sleep(Duration::from_secs(1)).await;
+            // Marks are taken back when a look finds nothing new.
+            let marked = self.open.read().values().any(|c| c.marked.load(Ordering::Relaxed));
+            tokio::select! {
+                () = self.dirty.notified() => tokio::time::sleep(Duration::from_secs(1)).await,
+                () = tokio::time::sleep(Duration::from_secs(5)), if marked => {}
+            }
             let all: Vec<(u64, Arc<Counter>)> =
                 self.open.read().iter().map(|(id, c)| (*id, Arc::clone(c))).collect();
             for (id, c) in all {
@@ -121,6 +126,9 @@ impl Counts {
 
     async fn flush(&self, id: u64, c: &Counter) -> Result<()> {
         if !c.changed.swap(false, Ordering::AcqRel) {
+            if c.marked.swap(false, Ordering::AcqRel) {
+                self.store.delete(&OPEN, &self.mark(id)).await?;
+            }
             return Ok(());
         }
         let key = Key::new().u64(id);

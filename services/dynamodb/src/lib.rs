@@ -27,6 +27,10 @@ mod schema;
 mod stream;
 mod table;
 mod tags;
+#[cfg(test)]
+mod testing;
+#[cfg(test)]
+mod tests;
 mod transact;
 mod ttl;
 mod value;

@@ -169,7 +169,8 @@ struct ListInput {
 
 /// <https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_ListTagsOfResource.html>
 async fn list_tags(ddb: &Dynamo, cx: &Cx, input: ListInput) -> Result<Value> {
-    const PAGE: usize = 10;
+    // A table has no more.
+    const PAGE: usize = 50;
     let place = place(cx, &input.resource_arn)?;
     let schema = ddb.find(&place).await?;
     // IAM's words for a table that one may not know of.

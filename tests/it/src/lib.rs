@@ -5,6 +5,7 @@ mod bad_input;
 mod blueprint;
 mod crash;
 mod data_directory;
+mod dynamodb;
 mod iam;
 mod scripts;
 mod secrets;

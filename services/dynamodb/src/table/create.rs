@@ -35,12 +35,16 @@ pub struct CreateTableInput {
     resource_policy: Option<String>,
     vector_indexes: Option<Vec<Value>>,
     global_table_source_arn: Option<String>,
+    global_table_settings_replication_mode: Option<String>,
 }
 
 /// <https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_CreateTable.html>
 pub async fn create_table(ddb: &Dynamo, cx: &Cx, input: CreateTableInput) -> Result<Value> {
     if input.vector_indexes.is_some() {
         return Err(cx.refuse_member("VectorIndexes"));
+    }
+    if input.global_table_settings_replication_mode.is_some() {
+        return Err(cx.refuse_member("GlobalTableSettingsReplicationMode"));
     }
     if input.global_table_source_arn.is_some() {
         return Err(cx.refuse_member("GlobalTableSourceArn"));

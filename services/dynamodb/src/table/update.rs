@@ -33,6 +33,7 @@ pub struct UpdateTableInput {
     vector_index_updates: Option<Vec<Value>>,
     multi_region_consistency: Option<String>,
     global_table_witness_updates: Option<Vec<Value>>,
+    global_table_settings_replication_mode: Option<String>,
 }
 
 #[derive(Deserialize)]
@@ -65,6 +66,10 @@ pub async fn update_table(ddb: &Dynamo, cx: &Cx, input: UpdateTableInput) -> Res
         (input.vector_index_updates.is_some(), "VectorIndexUpdates"),
         (input.multi_region_consistency.is_some(), "MultiRegionConsistency"),
         (input.global_table_witness_updates.is_some(), "GlobalTableWitnessUpdates"),
+        (
+            input.global_table_settings_replication_mode.is_some(),
+            "GlobalTableSettingsReplicationMode",
+        ),
     ] {
         if given {
             return Err(cx.refuse_member(name));
@@ -98,6 +103,10 @@ pub async fn update_table(ddb: &Dynamo, cx: &Cx, input: UpdateTableInput) -> Res
             "Attempt to change a resource which is still in use: Table is being updated: {}",
             place.name
         )));
+    }
+    let comes = |u: &&IndexUpdate| u.create.is_some() || u.delete.is_some();
+    if input.global_secondary_index_updates.iter().flatten().filter(comes).count() > 1 {
+        return Err(one_at_a_time());
     }
     billing(cx, &input, &mut record)?;
     let mut work = Vec::new();
@@ -160,6 +169,12 @@ pub async fn update_table(ddb: &Dynamo, cx: &Cx, input: UpdateTableInput) -> Res
     ddb.wake();
     let shown = view::describe(ddb, &place, &record, "UPDATING").await?;
     Ok(map! {"TableDescription" => shown})
+}
+
+fn one_at_a_time() -> fogbank_core::ApiError {
+    limit_exceeded(
+        "Subscriber limit exceeded: Only 1 online index can be created or deleted simultaneously per table",
+    )
 }
 
 fn billing(cx: &Cx, input: &UpdateTableInput, record: &mut TableRecord) -> Result<()> {
@@ -228,9 +243,7 @@ fn indexes(
     }
     let busy = record.indexes.iter().any(|i| i.state != IndexState::Active);
     if busy && (update.create.is_some() || update.delete.is_some()) {
-        return Err(limit_exceeded(
-            "Subscriber limit exceeded: Only 1 online index can be created or deleted simultaneously per table",
-        ));
+        return Err(one_at_a_time());
     }
     let missing = |name: &str| {
         fogbank_core::ApiError::new(
