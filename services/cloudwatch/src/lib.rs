@@ -8,17 +8,25 @@
 //! **Invariant:** an alarm is a job that looks after itself; a change of its state and what that
 //! change sets off are one transaction.
 
+mod alarm;
 mod bucket;
+mod change;
+mod composite;
+mod dashboard;
 mod data;
 mod error;
+mod evaluate;
 mod expression;
+mod history;
 mod list;
+mod message;
 mod metric;
 mod put;
 mod roll;
 mod series;
 mod stat;
 mod statistics;
+mod tag;
 #[cfg(test)]
 mod testing;
 
@@ -37,6 +45,8 @@ pub struct CloudWatch {
 /// What works in the background; absent until [`CloudWatch::start`].
 struct Workers {
     _roll: Worker,
+    evaluate: Worker,
+    act: Worker,
 }
 
 impl CloudWatch {
@@ -52,13 +62,36 @@ impl CloudWatch {
         Service::new(
             "cloudwatch",
             Arc::clone(self),
-            &[data::OPS, list::OPS, put::OPS, statistics::OPS],
+            &[
+                alarm::OPS,
+                alarm::describe::OPS,
+                alarm::put::OPS,
+                dashboard::OPS,
+                data::OPS,
+                history::OPS,
+                list::OPS,
+                put::OPS,
+                statistics::OPS,
+                tag::OPS,
+            ],
         )
     }
 
-    /// Sets going what no request asks for: the ageing of data.
+    /// Sets going what no request asks for: the ageing of data, alarms.
     pub fn start(self: &Arc<Self>, cloud: &Arc<dyn Cloud>) {
-        let workers = Workers { _roll: roll::start(self, cloud) };
+        let workers = Workers {
+            _roll: roll::start(self, cloud),
+            evaluate: evaluate::start(self, cloud),
+            act: change::start(self, cloud),
+        };
         let _ = self.workers.set(workers);
+    }
+
+    /// Tells the workers that there is something to evaluate or to do.
+    fn wake(&self) {
+        if let Some(w) = self.workers.get() {
+            w.evaluate.wake();
+            w.act.wake();
+        }
     }
 }
