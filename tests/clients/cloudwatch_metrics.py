@@ -109,6 +109,6 @@ iam.put_user_policy(UserName="writer", PolicyName="p", PolicyDocument=json.dumps
 key = iam.create_access_key(UserName="writer")["AccessKey"]
 writer = client("cloudwatch", key["AccessKeyId"], key["SecretAccessKey"])
 writer.put_metric_data(Namespace="Mine", MetricData=[{"MetricName": "m", "Value": 1.0}])
-fails(("AccessDenied", "AccessDeniedException"), 400, writer.put_metric_data, Namespace="Other", MetricData=[{"MetricName": "m", "Value": 1.0}])
-fails(("AccessDenied", "AccessDeniedException"), 400, writer.list_metrics)
+fails(("AccessDenied", "AccessDeniedException"), 403, writer.put_metric_data, Namespace="Other", MetricData=[{"MetricName": "m", "Value": 1.0}])
+fails(("AccessDenied", "AccessDeniedException"), 403, writer.list_metrics)
 ok("a namespace as a condition")

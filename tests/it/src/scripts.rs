@@ -26,6 +26,7 @@ macro_rules! scripts {
 }
 
 scripts![
+    cloudwatch_alarms,
     apigatewayv2,
     cloudwatch_metrics,
     dynamodb_iam,
