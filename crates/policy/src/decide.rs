@@ -103,7 +103,11 @@ impl Case<'_> {
         }
         // A grant names its caller; a policy that only leaves it to the account's own policies
         // does not weaken it.
-        let grant = self.request.granted.then(|| (allowed(Source::Grant), Hit::Direct));
+        let hit = match caller.kind {
+            Kind::AssumedRole { .. } => Hit::Role,
+            _ => Hit::Direct,
+        };
+        let grant = self.request.granted.then(|| (allowed(Source::Grant), hit));
         let granted = match self.any(Effect::Allow, resource.as_slice(), Source::Resource) {
             Some((_, Hit::Account)) | None if grant.is_some() => grant,
             found => found,

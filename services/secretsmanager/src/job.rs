@@ -9,6 +9,7 @@ use minicbor::{Decode, Encode};
 
 use crate::Manager;
 use crate::record::{Place, Secret};
+use crate::rotate::Step;
 
 pub static JOBS: Jobs<Job> = Jobs::new("secretsmanager.job");
 
@@ -32,9 +33,10 @@ pub enum Task {
     /// The schedule says so.
     #[n(1)]
     Rotate(#[n(0)] i64),
-    /// A step of a rotation: the version, the step, and how often it has failed.
+    /// A step of a rotation: the version, the step, how often it has failed, and which beginning it
+    /// belongs to.
     #[n(2)]
-    Step(#[n(0)] String, #[n(1)] u8, #[n(2)] u8),
+    Step(#[n(0)] String, #[n(1)] u8, #[n(2)] u8, #[n(3)] u32),
 }
 
 impl Job {
@@ -78,8 +80,9 @@ impl Manager {
             Task::Rotate(due) => {
                 self.begin_due(cloud, place, suffix, *due, now).await.map(|()| Next::Done)
             }
-            Task::Step(version, step, failed) => {
-                self.step(cloud, job, version, *step, *failed, now).await
+            Task::Step(version, step, failed, begun) => {
+                let step = Step { version, number: *step, failed: *failed, begun: *begun };
+                self.step(cloud, job, step, now).await
             }
         }
     }

@@ -95,6 +95,9 @@ pub struct Rotation {
     pub last: Option<i64>,
     #[n(4)]
     pub next: Option<i64>,
+    /// Counts how often a rotation was begun: the steps of an earlier beginning are for nothing.
+    #[n(5)]
+    pub begun: Option<u32>,
 }
 
 /// `RotationRules`.

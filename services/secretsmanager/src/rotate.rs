@@ -13,8 +13,8 @@ use jiff::Timestamp;
 
 use crate::Manager;
 use crate::job::{Job, Task, later};
-use crate::record::{CURRENT, PENDING, Place, SECRETS, Secret};
-use crate::rotation::{begin, schedule};
+use crate::record::{Place, SECRETS, Secret};
+use crate::rotation::{begin, incomplete, schedule};
 
 const STEPS: [&str; 4] = ["createSecret", "setSecret", "testSecret", "finishSecret"];
 /// How long to wait after each failure, in seconds; then the rotation waits for its next turn.
@@ -53,6 +53,15 @@ pub async fn try_function(cloud: &Arc<dyn Cloud>, secret: &Secret, lambda: &str)
     }
 }
 
+/// A step: of which version, which of [`STEPS`], how often it has failed, and which beginning of a
+/// rotation it belongs to.
+pub struct Step<'a> {
+    pub version: &'a str,
+    pub number: u8,
+    pub failed: u8,
+    pub begun: u32,
+}
+
 impl Manager {
     /// Begins a rotation that the schedule asks for.
     pub(crate) async fn begin_due(
@@ -71,8 +80,7 @@ impl Manager {
             return Ok(());
         }
         // A rotation that was left unfinished is what is tried again.
-        let pending = secret.at_stage(PENDING).filter(|v| !v.stages.iter().any(|s| s == CURRENT));
-        let token = pending.map_or_else(|| cloud.ids().uuid(), |v| v.id.clone());
+        let token = incomplete(&secret).map_or_else(|| cloud.ids().uuid(), str::to_owned);
         begin(&mut tx, &mut secret, &token, now)?;
         schedule(&mut tx, &mut secret, now);
         tx.put(&SECRETS, &at, &secret);
@@ -86,35 +94,34 @@ impl Manager {
         &self,
         cloud: &Arc<dyn Cloud>,
         job: &Job,
-        version: &str,
-        step: u8,
-        failed: u8,
+        step: Step<'_>,
         now: Timestamp,
     ) -> Result<Next<Job>> {
+        let Step { version, number, failed, begun } = step;
         let found = self.store.get(&SECRETS, &job.place.key()).await?;
         let Some(secret) = found.filter(|s| s.suffix == job.suffix && s.deleted.is_none()) else {
             return Ok(Next::Done);
         };
-        let rotation = secret.rotation.as_ref().filter(|r| r.enabled);
+        let rotation = secret.rotation.as_ref().filter(|r| r.enabled && r.begun == Some(begun));
         let (Some(lambda), Some(name)) =
-            (rotation.and_then(|r| r.lambda.clone()), STEPS.get(usize::from(step)))
+            (rotation.and_then(|r| r.lambda.clone()), STEPS.get(usize::from(number)))
         else {
             return Ok(Next::Done);
+        };
+        let next = |number, failed| Job {
+            task: Task::Step(version.to_owned(), number, failed, begun),
+            ..job.clone()
         };
         if let Err(why) = invoke(cloud, &secret, &lambda, name, version).await {
             let arn = secret.arn();
             tracing::warn!("rotation of {arn}: {name} failed: {why}");
             return Ok(match PATIENCE.get(usize::from(failed)) {
-                Some(wait) => {
-                    let task = Task::Step(version.to_owned(), step, failed + 1);
-                    Next::At(later(now, *wait), Job { task, ..job.clone() })
-                }
+                Some(wait) => Next::At(later(now, *wait), next(number, failed + 1)),
                 None => Next::Done,
             });
         }
-        if usize::from(step) + 1 < STEPS.len() {
-            let task = Task::Step(version.to_owned(), step + 1, 0);
-            return Ok(Next::At(now, Job { task, ..job.clone() }));
+        if usize::from(number) + 1 < STEPS.len() {
+            return Ok(Next::At(now, next(number + 1, 0)));
         }
         self.finish(&secret, now).await?;
         Ok(Next::Done)
@@ -161,3 +168,6 @@ async fn invoke(
         Some(e) => Err(format!("the function ended with an error ({e})")),
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -68,6 +68,16 @@ async fn rotate_secret(sm: &Manager, cx: &Cx, input: RotateInput) -> Result<Rota
     rotate::try_function(&cx.cloud, &found, &lambda).await?;
     let token = input.client_request_token.unwrap_or_else(|| cx.ids().uuid());
     let now_at_once = input.rotate_immediately.unwrap_or(true);
+    if let Some(pending) = incomplete(&found).filter(|p| now_at_once && *p != token) {
+        let pending = pending.to_owned();
+        sm.edit_at(&found, |secret, tx| {
+            first_step(tx, secret, &pending, cx.now);
+            Ok(())
+        })
+        .await?;
+        sm.wake();
+        return Err(unfinished());
+    }
     let answer = sm
         .edit_at(&found, |secret, tx| {
             if secret.deleted.is_some() {
@@ -76,9 +86,16 @@ async fn rotate_secret(sm: &Manager, cx: &Cx, input: RotateInput) -> Result<Rota
             unschedule(tx, secret);
             let before = secret.rotation.take();
             let last = before.as_ref().and_then(|r| r.last);
+            let begun = before.as_ref().and_then(|r| r.begun);
             let rules = input.rotation_rules.or(before.map(|r| r.rules)).unwrap_or_default();
-            secret.rotation =
-                Some(Rotation { enabled: true, lambda: Some(lambda), rules, last, next: None });
+            secret.rotation = Some(Rotation {
+                enabled: true,
+                lambda: Some(lambda),
+                rules,
+                last,
+                next: None,
+                begun,
+            });
             schedule(tx, secret, cx.now);
             let mut version_id = None;
             if now_at_once {
@@ -95,11 +112,8 @@ async fn rotate_secret(sm: &Manager, cx: &Cx, input: RotateInput) -> Result<Rota
 /// Announces a new version and plans the first step.
 pub fn begin(tx: &mut Tx, secret: &mut Secret, token: &str, now: Timestamp) -> Result<()> {
     let current = secret.at_stage(CURRENT).map(|v| v.id.clone());
-    let pending = secret.at_stage(PENDING).map(|v| v.id.clone());
-    if pending.is_some() && pending != current && pending.as_deref() != Some(token) {
-        return Err(invalid_request(
-            "A previous rotation isn't complete. That rotation will be reattempted.",
-        ));
+    if incomplete(secret).is_some_and(|p| p != token) {
+        return Err(unfinished());
     }
     if current.as_deref() == Some(token) {
         return Ok(());
@@ -114,9 +128,26 @@ pub fn begin(tx: &mut Tx, secret: &mut Secret, token: &str, now: Timestamp) -> R
         });
     }
     secret.label(token, &[PENDING.to_owned()]);
-    let step = Job::of(secret, Task::Step(token.to_owned(), 0, 0));
-    JOBS.put(tx, now, &Job::step_id(secret, token), &step);
+    first_step(tx, secret, token, now);
     Ok(())
+}
+
+fn first_step(tx: &mut Tx, secret: &mut Secret, version: &str, now: Timestamp) {
+    let Some(rotation) = &mut secret.rotation else { return };
+    let begun = rotation.begun.unwrap_or(0).wrapping_add(1);
+    rotation.begun = Some(begun);
+    let step = Job::of(secret, Task::Step(version.to_owned(), 0, 0, begun));
+    JOBS.put(tx, now, &Job::step_id(secret, version), &step);
+}
+
+/// The version of a rotation that has begun and not ended.
+pub fn incomplete(secret: &Secret) -> Option<&str> {
+    let pending = secret.at_stage(PENDING)?;
+    (!pending.stages.iter().any(|s| s == CURRENT)).then_some(pending.id.as_str())
+}
+
+fn unfinished() -> fogbank_core::ApiError {
+    invalid_request("A previous rotation isn't complete. That rotation will be reattempted.")
 }
 
 #[derive(Deserialize)]
