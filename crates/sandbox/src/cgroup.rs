@@ -9,6 +9,7 @@ use std::fs::{self, OpenOptions};
 use std::io;
 use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU32, Ordering};
 
 /// What a sandbox may use.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -58,7 +59,10 @@ impl Groups {
         let read = |p: &str| fs::read_to_string(p).unwrap_or_default();
         let places = places(&read("/proc/self/mountinfo"), &read("/proc/self/cgroup"));
         let pid = std::process::id();
-        let name = format!("{PREFIX}{pid}-{}", started(pid).unwrap_or(0));
+        // More than one of these may live in a process.
+        static NEXT: AtomicU32 = AtomicU32::new(0);
+        let number = NEXT.fetch_add(1, Ordering::Relaxed);
+        let name = format!("{PREFIX}{pid}-{}-{number}", started(pid).unwrap_or(0));
         let mut groups = Groups { name, ..Groups::default() };
         for (controllers, base) in places {
             sweep(&base);
@@ -66,6 +70,12 @@ impl Groups {
                 Some(list) => groups.open_v1(&list, &base),
                 None => groups.open_v2(&base),
             }
+        }
+        // All sandboxes together weigh as much as a busy program per processor.
+        if let Some(p) = &groups.cpu {
+            let n = std::thread::available_parallelism().map_or(1, usize::from);
+            let (file, one) = if p.v2 { ("cpu.weight", 100) } else { ("cpu.shares", 1024) };
+            let _ = p.write(file, (n * one).min(10_000));
         }
         groups
     }
@@ -186,12 +196,11 @@ impl Group {
     /// What the kernel answers.
     pub fn set(&self, l: &Limits) -> io::Result<()> {
         let quota = u64::from(l.cpu_millis.div_ceil(1000).max(1)) * 100_000;
+        self.set_weight(l.cpu_millis)?;
         if let Some(p) = &self.cpu {
             if p.v2 {
-                p.write("cpu.weight", (l.cpu_millis / 10).clamp(1, 10_000))?;
                 p.write("cpu.max", format!("{quota} 100000"))?;
             } else {
-                p.write("cpu.shares", (l.cpu_millis * 1024 / 1000).max(2))?;
                 p.write("cpu.cfs_quota_us", quota)?;
             }
         }
@@ -205,6 +214,18 @@ impl Group {
             let _ = p.write("memory.swap.max", 0);
         }
         self.set_memory(l.memory)
+    }
+
+    /// Sets the weight against others alone, in thousandths of a processor.
+    ///
+    /// # Errors
+    /// What the kernel answers.
+    pub fn set_weight(&self, cpu_millis: u32) -> io::Result<()> {
+        match &self.cpu {
+            Some(p) if p.v2 => p.write("cpu.weight", (cpu_millis / 10).clamp(1, 10_000)),
+            Some(p) => p.write("cpu.shares", (cpu_millis * 1024 / 1000).max(2)),
+            None => Ok(()),
+        }
     }
 
     /// Sets the memory limit alone.
@@ -225,23 +246,20 @@ impl Group {
         Ok(())
     }
 
-    /// Files to which a process writes `0` to enter the group, the freezer apart.
+    /// Files to which a process with one thread writes `0` to enter the group, the freezer apart.
     ///
     /// # Errors
     /// What the kernel answers.
     pub fn doors(&self) -> io::Result<(Vec<OwnedFd>, Option<OwnedFd>)> {
-        let mut folders: Vec<&Path> = Vec::new();
+        let mut places: Vec<&Place> = Vec::new();
         for p in [&self.memory, &self.cpu, &self.pids].into_iter().flatten() {
-            if !folders.contains(&p.base.as_path()) {
-                folders.push(&p.base);
+            if !places.contains(&p) {
+                places.push(p);
             }
         }
-        let open = |p: &Path| -> io::Result<OwnedFd> {
-            Ok(OpenOptions::new().write(true).open(p.join("cgroup.procs"))?.into())
-        };
-        let freezer = self.freezer.as_ref().filter(|p| !folders.contains(&p.base.as_path()));
-        let freezer = freezer.map(|p| open(&p.base)).transpose()?;
-        Ok((folders.into_iter().map(open).collect::<io::Result<_>>()?, freezer))
+        let freezer = self.freezer.as_ref().filter(|p| !places.contains(p));
+        let freezer = freezer.map(Place::door).transpose()?;
+        Ok((places.into_iter().map(Place::door).collect::<io::Result<_>>()?, freezer))
     }
 
     /// For the first generation, where what is frozen cannot be killed: the file that thaws.
@@ -339,6 +357,13 @@ impl Place {
         io::Write::write_all(&mut f, value.to_string().as_bytes())
     }
 
+    /// In the first generation a thread that moves itself spares the kernel a wait of some
+    /// milliseconds, for which a whole process needs every processor to come by.
+    fn door(&self) -> io::Result<OwnedFd> {
+        let file = self.base.join(if self.v2 { "cgroup.procs" } else { "tasks" });
+        Ok(OpenOptions::new().write(true).open(file)?.into())
+    }
+
     fn read(&self, file: &str) -> Option<String> {
         fs::read_to_string(self.base.join(file)).ok()
     }
@@ -415,17 +440,17 @@ fn sweep(base: &Path) {
     let Ok(entries) = fs::read_dir(base) else { return };
     for entry in entries.flatten() {
         let name = entry.file_name();
-        let Some((pid, start)) = name
-            .to_str()
-            .and_then(|n| n.strip_prefix(PREFIX)?.split_once('-'))
-            .and_then(|(p, s)| Some((p.parse().ok()?, s.trim_end_matches("-main").parse().ok()?)))
-        else {
-            continue;
-        };
+        let Some((pid, start)) = name.to_str().and_then(maker) else { continue };
         if started(pid) != Some(start) {
             clear(&entry.path());
         }
     }
+}
+
+/// The process that a folder of ours is named after, and when it started.
+fn maker(name: &str) -> Option<(u32, u64)> {
+    let mut parts = name.strip_prefix(PREFIX)?.split('-');
+    Some((parts.next()?.parse().ok()?, parts.next()?.parse().ok()?))
 }
 
 /// Kills whatever is in a group and those below it, and removes them.
@@ -484,6 +509,9 @@ mod tests {
     fn a_process_has_a_start_and_no_process_has_none() {
         assert!(started(std::process::id()).is_some_and(|s| s > 0));
         assert_eq!(started(u32::MAX), None);
+        assert_eq!(maker("fogbank-12-345-0"), Some((12, 345)));
+        assert_eq!(maker("fogbank-12-345-0-main"), Some((12, 345)));
+        assert_eq!(maker("fogbank-slice"), None);
         assert_eq!(field("oom_kill_disable 0\nunder_oom 0\noom_kill 3\n", "oom_kill"), Some(3));
     }
 }

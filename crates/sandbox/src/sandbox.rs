@@ -66,7 +66,6 @@ struct Inner {
     pid1: OwnedFd,
     privileged: bool,
     next: AtomicU64,
-    next_user: AtomicU32,
     capabilities: OnceLock<Capabilities>,
 }
 
@@ -105,7 +104,6 @@ impl Sandboxes {
             pid1: high(&pid1)?,
             privileged: rustix::process::geteuid().is_root(),
             next: AtomicU64::new(0),
-            next_user: AtomicU32::new(0),
             capabilities: OnceLock::new(),
         })))
     }
@@ -142,7 +140,9 @@ impl Sandboxes {
             return Ids { privileged: false, user: 993, init: 993, outer };
         }
         let block = FIRST_USER + (std::process::id() % 4096) * USERS;
-        let user = block + 1 + self.0.next_user.fetch_add(1, Ordering::Relaxed) % (USERS - 1);
+        // Of the whole process, so that no two sandboxes of its are the same user.
+        static NEXT: AtomicU32 = AtomicU32::new(0);
+        let user = block + 1 + NEXT.fetch_add(1, Ordering::Relaxed) % (USERS - 1);
         Ids { privileged: true, user, init: block, outer }
     }
 
@@ -320,6 +320,17 @@ impl Sandbox {
             born.spawned.map(Newborn).ok_or(Error::Ended)
         });
         Process::adopt(born.await.ok_or(Error::Ended)??)
+    }
+
+    /// Weighs it against other sandboxes like one with so many thousandths of a processor, until
+    /// told otherwise.
+    pub fn weigh(&self, cpu_millis: u32) {
+        let _ = self.0.group().set_weight(cpu_millis);
+    }
+
+    /// Weighs it as its limits say.
+    pub fn weigh_as_limited(&self) {
+        self.weigh(self.0.limits.cpu_millis);
     }
 
     /// Stops everything in it, or lets it go on. False where that cannot be done.

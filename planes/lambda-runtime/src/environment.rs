@@ -120,9 +120,16 @@ impl Environments {
     ) -> Result<Environment, InitError> {
         let Options { runtimes, front, clock, ids, .. } = &self.0.options;
         let (boxes, assets) = self.0.ground.as_ref().map_err(|e| InitError::Sandbox(e.clone()))?;
-        let (finder, id) = (runtimes.clone(), spec.runtime.clone());
+        let (all, finder, id) = (self.clone(), runtimes.clone(), spec.runtime.clone());
         // It may have to ask the interpreters on this machine what they are.
-        let interpreter = tokio::task::spawn_blocking(move || finder.find(&id)).await;
+        let interpreter = tokio::task::spawn_blocking(move || {
+            let found = finder.find(&id)?;
+            if let Ok((_, assets)) = &all.0.ground {
+                assets.compile(&found);
+            }
+            Ok(found)
+        })
+        .await;
         let interpreter = interpreter
             .map_err(|e| InitError::NoRuntime(e.to_string()))?
             .map_err(InitError::NoRuntime)?;

@@ -17,6 +17,8 @@ use crate::{Credentials, Failure, Spec};
 
 /// How long the INIT phase may take.
 pub const INIT: Duration = Duration::from_secs(10);
+/// What an environment that starts weighs, in thousandths of a processor.
+const START_CPU: u32 = 2000;
 /// How long nothing must happen before an environment is frozen: what is invoked again at once
 /// need not be thawed.
 const IDLE: Duration = Duration::from_millis(5);
@@ -51,6 +53,8 @@ impl Runner {
     /// Starts extensions and runtime, and waits until all of them ask for work.
     pub async fn start(&self, running: &mut Running, request_id: &str) -> Result<(), Failed> {
         self.exchange.reset();
+        // As on AWS, a start is not slowed to the function's share of a processor.
+        self.sandbox.weigh(START_CPU);
         let words = world::command(&self.spec, &self.interpreter).map_err(|why| {
             Failed::Failure(Failure::Protocol {
                 error_type: "Runtime.InvalidEntrypoint".into(),
@@ -83,7 +87,10 @@ impl Runner {
             }
         };
         match tokio::time::timeout(INIT, started).await {
-            Ok(r) => r.map_err(Failed::Failure),
+            Ok(r) => {
+                self.sandbox.weigh_as_limited();
+                r.map_err(Failed::Failure)
+            }
             Err(_) => Err(Failed::TooLong),
         }
     }

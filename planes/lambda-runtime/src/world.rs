@@ -2,12 +2,14 @@
 //!
 //! <https://docs.aws.amazon.com/lambda/latest/dg/configuration-envvars.html#configuration-envvars-runtime>
 
+use std::collections::HashSet;
 use std::ffi::OsString;
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
 use fogbank_sandbox::{Bind, Layout, Limits, Port, base};
+use parking_lot::Mutex;
 
 use crate::runtimes::{Interpreter, Language};
 use crate::{Credentials, LogFormat, Spec};
@@ -32,13 +34,20 @@ const SYSTEM_CAS: [&str; 4] = [
     "/etc/ssl/cert.pem",
 ];
 
-const PYTHON: &str = include_str!("../assets/python/bootstrap.py");
-const NODE: &str = include_str!("../assets/node/index.cjs");
+/// The runtimes of ours, in the folder of their language.
+const FILES: [(&str, &str); 3] = [
+    ("python/bootstrap.py", include_str!("../assets/python/bootstrap.py")),
+    (PYTHON, include_str!("../assets/python/fogbank_runtime.py")),
+    ("node/index.cjs", include_str!("../assets/node/index.cjs")),
+];
+const PYTHON: &str = "python/fogbank_runtime.py";
 
 /// Files that all environments share, laid out in a folder of our own.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub struct Assets {
     folder: PathBuf,
+    /// The interpreters that have compiled it.
+    compiled: Mutex<HashSet<PathBuf>>,
 }
 
 impl Assets {
@@ -48,7 +57,7 @@ impl Assets {
     /// When the folder cannot be written.
     pub fn write(scratch: &Path, ca_pem: &str) -> io::Result<Assets> {
         let folder = scratch.join("assets");
-        for (name, text) in [("python/bootstrap.py", PYTHON), ("node/index.cjs", NODE)] {
+        for (name, text) in FILES {
             let path = folder.join(name);
             fs::create_dir_all(path.parent().unwrap_or(&folder))?;
             fs::write(&path, text)?;
@@ -61,7 +70,27 @@ impl Assets {
             folder.join("ca-bundle.pem"),
             format!("{}\n{ca_pem}", system.unwrap_or_default()),
         )?;
-        Ok(Assets { folder: folder.canonicalize()? })
+        Ok(Assets { folder: folder.canonicalize()?, compiled: Mutex::default() })
+    }
+
+    /// Has an interpreter compile our runtime once, rather than at each cold start. It runs without
+    /// that too.
+    pub fn compile(&self, i: &Interpreter) {
+        if i.language != Language::Python || !self.compiled.lock().insert(i.program.clone()) {
+            return;
+        }
+        let code = "import py_compile, sys; py_compile.compile(sys.argv[1], \
+                    dfile='/var/runtime/fogbank_runtime.py', doraise=True, \
+                    invalidation_mode=py_compile.PycInvalidationMode.UNCHECKED_HASH)";
+        let done = std::process::Command::new(&i.program)
+            .args(["-I", "-c", code])
+            .arg(self.folder.join(PYTHON))
+            .output();
+        match done {
+            Ok(o) if o.status.success() => {}
+            Ok(o) => tracing::debug!("no bytecode: {}", String::from_utf8_lossy(&o.stderr)),
+            Err(e) => tracing::debug!("no bytecode: {e}"),
+        }
     }
 
     /// Our own part of `/var/runtime`.
