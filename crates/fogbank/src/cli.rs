@@ -48,6 +48,11 @@ pub enum Command {
     Run(Run),
     /// Show or move a cloud's clock: timers, expiries and lifecycle rules follow it
     Clock(Clock),
+    /// Show which interpreters run Lambda functions, or install what a runtime needs
+    Runtime {
+        #[command(subcommand)]
+        action: RuntimeAction,
+    },
     /// Print a completion script for a shell
     Completions {
         /// The shell to complete for
@@ -215,6 +220,21 @@ pub enum ClockAction {
     Advance {
         /// Such as 60s, 2h, 1d12h
         by: String,
+    },
+}
+
+#[derive(Subcommand, Debug)]
+pub enum RuntimeAction {
+    /// List what each runtime stands for on this machine
+    List,
+    /// Install what a runtime needs and this machine lacks: the interpreter (Node.js) and the AWS
+    /// SDK that functions expect to be there, from the language's registry
+    Add {
+        /// Such as python3.13, nodejs22.x
+        id: String,
+        /// Further packages, such as @aws-sdk/client-kinesis
+        #[arg(value_name = "PACKAGE")]
+        packages: Vec<String>,
     },
 }
 

@@ -13,6 +13,7 @@ mod env;
 mod instance;
 mod operations;
 mod run;
+mod runtime;
 mod shell;
 mod status;
 mod up;
@@ -42,6 +43,7 @@ fn run(command: Command) -> anyhow::Result<ExitCode> {
     match command {
         Command::Env(a) => env::env(&a)?,
         Command::Clock(a) => clock::clock(&a)?,
+        Command::Runtime { action } => runtime::runtime(&action)?,
         Command::Shell(a) => return shell::shell(&a),
         Command::Enter(a) => match shell::enter::enter(&a)? {},
         Command::Completions { shell } => {

@@ -22,5 +22,5 @@ mod world;
 pub use environment::{Capabilities, Environment, Environments, InitError, Options, Shutdown};
 pub use logs::{Line, Logs};
 pub use outcome::{Failure, Invocation, Outcome, Part};
-pub use runtimes::{Interpreter, Language, Runtimes};
+pub use runtimes::{Interpreter, Language, Listed, Runtimes};
 pub use spec::{Credentials, Front, Level, LogFormat, Mount, Spec};

@@ -11,6 +11,10 @@ use std::sync::Arc;
 
 use parking_lot::Mutex;
 
+mod install;
+
+pub use install::Listed;
+
 /// The interpreters at hand; cheap to clone.
 #[derive(Clone, Debug)]
 pub struct Runtimes {
