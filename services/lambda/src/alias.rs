@@ -14,7 +14,7 @@ use crate::function::{FUNCTIONS, check_revision};
 use crate::name::{LATEST, Target, number};
 use crate::settings::limit;
 use crate::version::{VERSIONS, version_key};
-use crate::{Lambda, authz, concurrency, event_invoke, permission};
+use crate::{Lambda, authz, concurrency, event_invoke, permission, url};
 
 pub const OPS: &[Op<Lambda>] = ops![
     CreateAlias => create_alias [authz::function],
@@ -296,6 +296,7 @@ async fn update_alias(lambda: &Lambda, cx: &Cx, input: UpdateInput) -> Result<Vi
     alias.revision = cx.ids().uuid();
     tx.put(&ALIASES, &key, &alias);
     tx.commit().await?;
+    lambda.provision_soon();
     Ok(View::new(&function, &input.name, &alias))
 }
 
@@ -309,6 +310,7 @@ async fn delete_alias(lambda: &Lambda, cx: &Cx, input: NameInput) -> Result<()> 
     permission::delete_one(&mut tx, &target);
     concurrency::delete_one(&mut tx, &target);
     event_invoke::delete_one(&mut tx, &target);
+    url::delete_one(&mut tx, &target).await?;
     tx.commit().await?;
     Ok(())
 }

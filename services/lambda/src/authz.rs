@@ -46,6 +46,18 @@ pub async fn of(lambda: &Lambda, target: &Target, action: Str) -> Result<Check> 
     })
 }
 
+/// As [`function()`], with the type of authentication that the request names.
+///
+/// # Errors
+/// What is wrong with the name.
+pub async fn function_url(lambda: &Lambda, cx: &Cx, input: &Value) -> Result<Vec<Check>> {
+    let mut checks = function(lambda, cx, input).await?;
+    if let (Some(check), Some(auth)) = (checks.first_mut(), input.str("AuthType")) {
+        check.context.push(("lambda:FunctionUrlAuthType".into(), vec![auth.to_owned()]));
+    }
+    Ok(checks)
+}
+
 /// `lambda:CreateFunction`, with the layers and tags of the request.
 ///
 /// # Errors

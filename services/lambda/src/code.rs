@@ -228,6 +228,7 @@ pub fn location(url: String) -> Value {
 impl Lambda {
     /// Where an archive can be fetched for the next minutes.
     pub(crate) fn code_url(&self, cx: &Cx, code: &Code) -> String {
-        format!("{}/_aws/lambda/code/{}", cx.cloud.endpoint(), code.blob)
+        let path = self.signer.path(&code.blob.to_string(), cx.now);
+        format!("{}{path}", cx.cloud.endpoint())
     }
 }

@@ -166,6 +166,11 @@ async fn create_function(lambda: &Lambda, cx: &Cx, input: CreateFunctionInput) -
         return Err(cx.refuse_member("PublishTo"));
     }
     let tenancy = input.tenancy_config.is_some();
+    if tenancy && let Some(Err(why)) = lambda.environments.get().map(|e| e.capabilities().isolated)
+    {
+        // Isolation that would be none is not promised.
+        return Err(cx.refuse_member(&format!("TenancyConfig on this machine ({why})")));
+    }
     let settings = input.settings;
     let (Some(runtime), Some(handler)) = (&settings.runtime, &settings.handler) else {
         return Err(invalid(

@@ -18,6 +18,7 @@ mod run;
 mod streaming;
 
 pub use run::{Request, Run, Unable};
+pub use streaming::{Piece, Streamed};
 
 pub const OPS: &[Op<Lambda>] = ops![
     Invoke => invoke [invoke_checks],

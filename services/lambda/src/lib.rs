@@ -33,15 +33,18 @@ mod shipper;
 mod tag;
 mod trace;
 mod upkeep;
+mod url;
 mod version;
 mod zip;
+
+pub use url::Urls;
 
 use std::path::PathBuf;
 use std::sync::{Arc, OnceLock, Weak};
 
 use fogbank_blob::Blobs;
 use fogbank_bus::Worker;
-use fogbank_core::{Clock, Cloud, Service};
+use fogbank_core::{Clock, Cloud, Ids, Service};
 use fogbank_lambda_runtime::Environments;
 use fogbank_store::Store;
 
@@ -50,6 +53,7 @@ pub struct Options {
     pub store: Store,
     pub blobs: Blobs,
     pub clock: Clock,
+    pub ids: Ids,
     /// A directory of our own, for unpacked code. What an earlier process left there is removed.
     pub folder: PathBuf,
 }
@@ -65,6 +69,8 @@ pub struct Lambda {
     shipper: shipper::Shipper,
     pools: Arc<pool::Pools>,
     metrics: metrics::Metrics,
+    cloud: OnceLock<Arc<dyn Cloud>>,
+    signer: url::Signer,
     /// What runs code, once there is a cloud for it to run in.
     environments: OnceLock<Environments>,
     pollers: mapping::Pollers,
@@ -87,6 +93,8 @@ impl Lambda {
             roles,
             pools: Arc::default(),
             metrics: metrics::Metrics::default(),
+            cloud: OnceLock::new(),
+            signer: url::Signer::new(&options.ids),
             environments: OnceLock::new(),
             pollers: mapping::Pollers::default(),
             ready: OnceLock::new(),
@@ -97,10 +105,12 @@ impl Lambda {
     /// Takes up what waits: functions that are not ready yet, events in the queue,
     /// sources to be read.
     pub fn start(self: &Arc<Self>, cloud: &Arc<dyn Cloud>, environments: Environments) {
+        let _ = self.cloud.set(Arc::clone(cloud));
         let _ = self.environments.set(environments);
         let _ = self.ready.set(ready::start(self));
         let _ = self.events.set(asynchronous::start(self, cloud));
         self.pollers.start(self, cloud);
+        self.provision_soon();
         upkeep::start(self, cloud);
     }
 
@@ -114,6 +124,7 @@ impl Lambda {
                 account::OPS,
                 alias::OPS,
                 concurrency::OPS,
+                concurrency::provisioned::OPS,
                 event_invoke::OPS,
                 function::OPS,
                 invoke::OPS,
@@ -122,6 +133,7 @@ impl Lambda {
                 permission::OPS,
                 settings::OPS,
                 tag::OPS,
+                url::OPS,
                 version::OPS,
             ],
         )

@@ -67,6 +67,10 @@ pub struct Pool {
     pub provisioned: AtomicU32,
     /// Environments that exist, idle or busy.
     pub alive: AtomicU32,
+    /// Why the last one that was provisioned could not be started.
+    failed: Mutex<Option<String>>,
+    /// Only one provisions at a time.
+    provisioning: tokio::sync::Mutex<()>,
 }
 
 #[derive(Default)]
@@ -160,25 +164,41 @@ impl Pools {
         }
     }
 
-    /// Starts environments until the pool has as many as are provisioned for it. Returns how many
-    /// there are.
-    ///
-    /// # Errors
-    /// When one cannot be started.
-    pub async fn provision(
-        self: &Arc<Self>,
-        pool: &Arc<Pool>,
-        starter: &Starter,
-    ) -> Result<u32, InitError> {
-        loop {
-            let have = pool.alive.load(Ordering::Relaxed);
-            if have >= pool.provisioned.load(Ordering::Relaxed) {
-                return Ok(have);
+    /// Starts environments until the pool has as many as are provisioned for it.
+    pub async fn provision(&self, pool: &Arc<Pool>, starter: &Starter) {
+        let _one = pool.provisioning.lock().await;
+        while pool.alive.load(Ordering::Relaxed) < pool.provisioned.load(Ordering::Relaxed) {
+            let Ok(_permit) = self.starts.acquire().await else { return };
+            let started = async { starter.plan().await?.start().await };
+            let failure = match started.await {
+                Ok(kept) => {
+                    let failure =
+                        kept.environment.init_failure().map(|f| f.error_type().to_owned());
+                    pool.alive.fetch_add(1, Ordering::Relaxed);
+                    match &failure {
+                        None => self.give(pool, kept),
+                        Some(_) => end(pool, kept, Shutdown::Failure),
+                    }
+                    failure.map(|f| format!("FUNCTION_ERROR_INIT_FAILURE: {f}"))
+                }
+                Err(e) => Some(e.to_string()),
+            };
+            let failed = failure.is_some();
+            *pool.failed.lock() = failure;
+            if failed {
+                return;
             }
-            let Ok(_permit) = self.starts.acquire().await else { return Ok(have) };
-            let kept = starter.plan().await?.start().await?;
-            pool.alive.fetch_add(1, Ordering::Relaxed);
-            self.give(pool, kept);
+        }
+    }
+
+    /// Lets go of what is provisioned for keys that are not wanted any more.
+    pub fn unprovision(&self, wanted: impl Fn(&Key) -> bool) {
+        for shard in &self.shards {
+            for (key, pool) in shard.read().iter().filter(|(k, _)| !wanted(k)) {
+                if pool.provisioned.swap(0, Ordering::Relaxed) > 0 {
+                    tracing::debug!("{} is not provisioned any more", key.revision);
+                }
+            }
         }
     }
 
@@ -274,6 +294,12 @@ impl Pool {
                 _ => return,
             }
         }
+    }
+
+    /// Why what is provisioned could not be started.
+    #[must_use]
+    pub fn failure(&self) -> Option<String> {
+        self.failed.lock().clone()
     }
 
     /// How many environments wait for a request.

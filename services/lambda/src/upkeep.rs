@@ -25,6 +25,7 @@ pub fn start(lambda: &Arc<Lambda>, cloud: &Arc<dyn Cloud>) {
             }
             let Some(lambda) = lambda.upgrade() else { return };
             lambda.pools.reap(cloud.clock().now());
+            lambda.provision_soon();
             lambda.metrics.tell(&cloud).await;
         }
     });

@@ -41,6 +41,7 @@ scripts![
     lambda_events,
     lambda_functions,
     lambda_invoke,
+    lambda_urls,
     logs_events,
     logs_metrics,
     kms,

@@ -10,7 +10,7 @@ use fogbank_gateway::Listener;
 use fogbank_iam::Iam;
 use fogbank_identity::{NoIssuers, Sessions};
 use fogbank_kms::Kms;
-use fogbank_lambda::Lambda;
+use fogbank_lambda::{Lambda, Urls};
 use fogbank_lambda_runtime::{Environments, Runtimes};
 use fogbank_logs::Logs;
 use fogbank_s3::S3;
@@ -134,9 +134,12 @@ fn lambda(base: &Base<'_>, parts: &mut Parts) {
         store: base.state.store.clone(),
         blobs: base.state.blobs.clone(),
         clock: base.clock.clone(),
+        ids: base.ids.clone(),
         folder: folder.join("code"),
     });
     parts.services.push(lambda.service());
+    let urls = Urls::new(Arc::clone(&lambda));
+    parts.planes.push(Arc::clone(&urls) as Arc<dyn Plane>);
     let (clock, ids) = (base.clock.clone(), base.ids.clone());
     let front = Arc::clone(&parts.front);
     parts.start(move |cloud| {
@@ -148,6 +151,7 @@ fn lambda(base: &Base<'_>, parts: &mut Parts) {
             clock,
             ids,
         });
+        urls.connect(cloud);
         lambda.start(cloud, environments);
     });
 }

@@ -7,7 +7,7 @@ use super::{FUNCTIONS, QualifiedInput};
 use crate::error::{conflict, function_missing, invalid};
 use crate::name::{LATEST, Target, number};
 use crate::version::{VERSIONS, Version, version_key};
-use crate::{Lambda, alias, concurrency, event_invoke, permission};
+use crate::{Lambda, alias, concurrency, event_invoke, permission, url};
 
 /// <https://docs.aws.amazon.com/lambda/latest/api/API_DeleteFunction.html>
 pub async fn delete_function(lambda: &Lambda, cx: &Cx, input: QualifiedInput) -> Result<Reply> {
@@ -43,6 +43,7 @@ async fn delete_all(lambda: &Lambda, target: &Target) -> Result<()> {
     permission::delete_all(&mut tx, target).await?;
     concurrency::delete_all(&mut tx, target).await?;
     event_invoke::delete_all(&mut tx, target).await?;
+    url::delete_all(&mut tx, target).await?;
     tx.delete(&FUNCTIONS, &key);
     tx.commit().await?;
     for revision in &revisions {

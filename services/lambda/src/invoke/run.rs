@@ -1,7 +1,6 @@
 //! One invocation: a place, an environment, the function, and what is counted of it.
 
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -149,12 +148,5 @@ impl Lambda {
             .counters
             .take(&resolved.function.id, &account, reserved, unreserved)
             .map_err(Unable::Throttled)
-    }
-
-    /// Whether a version has more environments provisioned than anybody uses.
-    pub(crate) fn provisioned_of(&self, revision: &str) -> (u32, u32) {
-        let key = Key { revision: revision.to_owned(), tenant: None };
-        let pool = self.pools.of(&key);
-        (pool.alive.load(Ordering::Relaxed), pool.available())
     }
 }
