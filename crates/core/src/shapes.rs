@@ -22,6 +22,14 @@ pub trait Shapes: Send + Sync {
     fn input(&self, service: &str, operation: &str, given: Value)
     -> Result<(Value, Option<Bytes>)>;
 
+    /// The operation's input from JSON that people write by hand: numbers and truth as text and the
+    /// other way round are taken for what they mean, documents for their text.
+    ///
+    /// # Errors
+    /// `ValidationException` for a member that the operation does not have, or that cannot be what
+    /// it has to be.
+    fn fit(&self, service: &str, operation: &str, given: Value) -> Result<Value>;
+
     /// The operation's output as such JSON.
     fn output(&self, service: &str, operation: &str, value: Value, payload: Option<Bytes>)
     -> Value;

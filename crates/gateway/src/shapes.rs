@@ -8,6 +8,8 @@ use fogbank_core::{ApiError, Result, Shapes, Value};
 use fogbank_model::{Kind, Member, Operation, Service, Shape};
 use jiff::Timestamp;
 
+mod loose;
+
 /// The models.
 pub struct Models;
 
@@ -34,6 +36,14 @@ impl Shapes for Models {
         let mut value = typed(service, shape, given, "", DEEPEST)?;
         let payload = streamed(service, shape).and_then(|name| take(&mut value, name));
         Ok((value, payload))
+    }
+
+    fn fit(&self, service: &str, operation: &str, given: Value) -> Result<Value> {
+        let Some((service, op)) = find(service, operation) else { return Ok(given) };
+        match op.input {
+            Some(i) => loose::fit(service, service.shape(i), given, "", DEEPEST),
+            None => Ok(Value::Map(Vec::new())),
+        }
     }
 
     fn output(

@@ -37,7 +37,7 @@ pub fn enqueue(cx: &Cx, tx: &mut Tx, stack: &StackRecord) {
         region: stack.region.clone(),
         unique: stack.unique().to_owned(),
     };
-    OPERATIONS.put(tx, cx.clock().now(), stack.unique(), &operation);
+    OPERATIONS.put(tx, cx.cloud.clock().now(), stack.unique(), &operation);
 }
 
 /// Starts the worker.
@@ -227,7 +227,7 @@ async fn rest(
     status: &str,
     reason: Option<String>,
 ) -> Result<()> {
-    let now = cx.clock().now().as_microsecond();
+    let now = cx.cloud.clock().now().as_microsecond();
     cfn.edit(&stack.key(), |s, tx| {
         s.status = status.to_owned();
         s.reason = reason.clone();
@@ -265,7 +265,7 @@ async fn gone(cfn: &CloudFormation, cx: &Cx, stack: &StackRecord) -> Result<()> 
     let own = cfn.store.get(&crate::record::NAMES, &names).await?;
     let own = own.is_some_and(|id| id == unique(&stack.id).as_bytes());
     outputs::withdraw(cfn, stack).await?;
-    let now = cx.clock().now().as_microsecond();
+    let now = cx.cloud.clock().now().as_microsecond();
     cfn.edit(&stack.key(), |s, tx| {
         s.status = "DELETE_COMPLETE".into();
         s.reason = None;

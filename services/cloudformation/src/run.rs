@@ -66,17 +66,7 @@ impl<'a> Run<'a> {
         let template = Template::new(&value).map_err(fault)?;
         let exports = imports(cfn, stack, model, &template, &value).await?;
         let mut target = graph::dependencies(&template).map_err(fault)?;
-        let empty = BTreeMap::new();
-        let world = World { template: &template, stack, model, resources: &empty, exports: &exports };
-        let eval = Eval::new(&template, &world);
-        let mut off = BTreeSet::new();
-        for (name, r) in &template.resources {
-            if let Some(c) = &r.condition
-                && !eval.condition(c).map_err(fault)?
-            {
-                off.insert(name.clone());
-            }
-        }
+        let off = off(&template, stack, model, &exports).map_err(fault)?;
         target.retain(|name, needs| {
             needs.retain(|n| !off.contains(n));
             !off.contains(name)
@@ -327,7 +317,7 @@ impl<'a> Run<'a> {
     ) -> Result<()> {
         r.status = status.to_owned();
         r.reason.clone_from(&reason);
-        r.at = self.cx.clock().now().as_microsecond();
+        r.at = self.cx.cloud.clock().now().as_microsecond();
         let key = of_stack(self.stack.unique(), &r.logical_id);
         let mut tx = self.cfn.store.lock(&[Lock::exclusive(&RESOURCES, &key)]).await;
         tx.put(&RESOURCES, &key, &*r);
@@ -362,6 +352,27 @@ impl<'a> Run<'a> {
     fn token(&self) -> String {
         self.cx.ids().pick(b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789", 12)
     }
+}
+
+/// The resources whose conditions do not hold.
+fn off(
+    template: &Template,
+    stack: &StackRecord,
+    model: &Model,
+    exports: &BTreeMap<String, String>,
+) -> fogbank_cfn::Result<BTreeSet<String>> {
+    let resources = BTreeMap::new();
+    let world = World { template, stack, model, resources: &resources, exports };
+    let eval = Eval::new(template, &world);
+    let mut off = BTreeSet::new();
+    for (name, r) in &template.resources {
+        if let Some(c) = &r.condition
+            && !eval.condition(c)?
+        {
+            off.insert(name.clone());
+        }
+    }
+    Ok(off)
 }
 
 fn known_of(i: &Instance) -> Known {

@@ -88,7 +88,7 @@ impl CloudFormation {
 
     /// Adds an event to a transaction.
     pub(crate) fn event(&self, cx: &Cx, tx: &mut Tx, stack: &str, mut event: EventRecord) {
-        event.at = cx.clock().now().as_microsecond();
+        event.at = cx.cloud.clock().now().as_microsecond();
         let at = self.progress.tick(u64::try_from(event.at).unwrap_or(0));
         if event.id.is_empty() {
             event.id = format!("{}-{}-{at}", event.logical_id, event.status);

@@ -137,7 +137,7 @@ impl Run<'_> {
         if mark {
             r.status = status.to_owned();
             r.reason.clone_from(&reason);
-            r.at = self.cx.clock().now().as_microsecond();
+            r.at = self.cx.cloud.clock().now().as_microsecond();
             tx.put(&RESOURCES, &key, &*r);
         }
         let event = EventRecord {
