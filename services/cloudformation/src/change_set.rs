@@ -14,8 +14,8 @@ use crate::kinds;
 use crate::maker::from_json;
 use crate::prepare::{Given, Tag};
 use crate::record::{
-    CHANGE_SETS, CallerRecord, ChangeSetRecord, Model, NAMES, STACKS, StackRecord,
-    name_key, of_stack, parse, time, unique,
+    CHANGE_SETS, CallerRecord, ChangeSetRecord, Model, NAMES, STACKS, StackRecord, name_key,
+    of_stack, parse, time, unique,
 };
 use crate::scope::{Known, World};
 use crate::stack::{begin_update, blank, may_update, on_stack};
@@ -70,7 +70,9 @@ async fn locate(
         }
         None if set.starts_with("arn:") => Key::new().str(&cx.account).str(unique(set)),
         None => {
-            return Err(validation("StackName must be specified if ChangeSetName is not specified as an ARN."));
+            return Err(validation(
+                "StackName must be specified if ChangeSetName is not specified as an ARN.",
+            ));
         }
     };
     let owner = cfn.store.get(&OWNERS, &key).await?.ok_or_else(|| not_found(set))?;
@@ -164,8 +166,10 @@ async fn create_change_set(
     let previous = (kind != "CREATE").then_some(&stack.model);
     let model = input.given.model(cx, &stack, previous).await?;
     let changes = changes(cfn, &stack, &model).await?;
-    let unchanged = changes.is_empty() && !fresh && kind != "CREATE" && same_outside(&stack.model, &model);
-    let id = cx.arn("cloudformation", &format!("changeSet/{}/{}", input.change_set_name, cx.ids().uuid()));
+    let unchanged =
+        changes.is_empty() && !fresh && kind != "CREATE" && same_outside(&stack.model, &model);
+    let id = cx
+        .arn("cloudformation", &format!("changeSet/{}/{}", input.change_set_name, cx.ids().uuid()));
     let record = ChangeSetRecord {
         id: id.clone(),
         name: input.change_set_name.clone(),
@@ -250,7 +254,9 @@ async fn changes(cfn: &CloudFormation, stack: &StackRecord, model: &Model) -> Re
                 names.dedup();
                 let differ = names.into_iter().filter(|n| old.get(*n) != new.get(*n));
                 differ
-                    .map(|n| (n.clone(), kind.update.is_none() || kind.replaces.contains(&n.as_str())))
+                    .map(|n| {
+                        (n.clone(), kind.update.is_none() || kind.replaces.contains(&n.as_str()))
+                    })
                     .collect()
             }
             None => r

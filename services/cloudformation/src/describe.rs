@@ -7,9 +7,7 @@ use serde::{Deserialize, Serialize};
 use crate::CloudFormation;
 use crate::error::{no_such_stack, validation};
 use crate::prepare::Tag;
-use crate::record::{
-    EVENTS, EXPORTS, Model, ResourceRecord, STACKS, StackRecord, parse, time,
-};
+use crate::record::{EVENTS, EXPORTS, Model, ResourceRecord, STACKS, StackRecord, parse, time};
 use crate::stack::on_stack;
 
 pub const OPS: &[Op<CloudFormation>] = ops![
@@ -272,11 +270,16 @@ struct EventsOutput {
 }
 
 /// <https://docs.aws.amazon.com/AWSCloudFormation/latest/APIReference/API_DescribeStackEvents.html>
-async fn describe_stack_events(cfn: &CloudFormation, cx: &Cx, input: Input) -> Result<EventsOutput> {
+async fn describe_stack_events(
+    cfn: &CloudFormation,
+    cx: &Cx,
+    input: Input,
+) -> Result<EventsOutput> {
     let name = input.stack_name.unwrap_or_default();
-    let stack = cfn.find(cx, &name).await?.ok_or_else(|| {
-        validation(format!("Stack [{name}] does not exist"))
-    })?;
+    let stack = cfn
+        .find(cx, &name)
+        .await?
+        .ok_or_else(|| validation(format!("Stack [{name}] does not exist")))?;
     let mut range = Range::prefix(&Key::new().str(stack.unique()));
     if let Some(t) = &input.next_token {
         let at: u64 = t.parse().map_err(|_| validation("NextToken is not valid."))?;
@@ -354,12 +357,14 @@ async fn describe_stack_resource(
 ) -> Result<ResourceOutput> {
     let name = input.stack_name.unwrap_or_default();
     let id = input.logical_resource_id.unwrap_or_default();
-    let stack = cfn.find(cx, &name).await?.ok_or_else(|| {
-        validation(format!("Stack '{name}' does not exist"))
-    })?;
-    let found = cfn.resource(stack.unique(), &id).await?.ok_or_else(|| {
-        validation(format!("Resource {id} does not exist for stack {name}"))
-    })?;
+    let stack = cfn
+        .find(cx, &name)
+        .await?
+        .ok_or_else(|| validation(format!("Stack '{name}' does not exist")))?;
+    let found = cfn
+        .resource(stack.unique(), &id)
+        .await?
+        .ok_or_else(|| validation(format!("Resource {id} does not exist for stack {name}")))?;
     Ok(ResourceOutput { stack_resource_detail: resource(Some(&stack), found, true) })
 }
 
@@ -378,9 +383,9 @@ async fn describe_stack_resources(
     if input.physical_resource_id.is_some() {
         return Err(cx.refuse_member("PhysicalResourceId"));
     }
-    let name = input.stack_name.ok_or_else(|| {
-        validation("Either StackName or PhysicalResourceId must be specified.")
-    })?;
+    let name = input
+        .stack_name
+        .ok_or_else(|| validation("Either StackName or PhysicalResourceId must be specified."))?;
     let stack = cfn.stack(cx, &name).await?;
     let mut all = cfn.resources(stack.unique()).await?;
     if let Some(id) = &input.logical_resource_id {

@@ -82,7 +82,11 @@ async fn work(cfn: &CloudFormation, cloud: &Arc<dyn Cloud>, op: &Operation) -> R
         let cx = match caller(&own, &stack).await {
             Ok(cx) => cx,
             Err(e) => {
-                let reason = format!("Role {} is invalid or cannot be assumed: {}", stack.model.role.as_deref().unwrap_or_default(), e.message());
+                let reason = format!(
+                    "Role {} is invalid or cannot be assumed: {}",
+                    stack.model.role.as_deref().unwrap_or_default(),
+                    e.message()
+                );
                 give_up(cfn, &own, &stack, &reason).await?;
                 continue;
             }

@@ -89,15 +89,8 @@ macro_rules! kind {
 }
 
 /// The tables, one for each AWS service.
-const TABLES: &[&[Kind]] = &[
-    builtin::KINDS,
-    iam::KINDS,
-    logs::KINDS,
-    s3::KINDS,
-    sns::KINDS,
-    sqs::KINDS,
-    ssm::KINDS,
-];
+const TABLES: &[&[Kind]] =
+    &[builtin::KINDS, iam::KINDS, logs::KINDS, s3::KINDS, sns::KINDS, sqs::KINDS, ssm::KINDS];
 
 /// The type of a name; every `Custom::…` is one.
 #[must_use]

@@ -30,7 +30,15 @@ impl Maker<'_> {
     ///
     /// # Errors
     /// The service's.
-    pub async fn call(&self, service: &str, operation: &str, input: Json) -> Result<Json> {
+    pub async fn call(&self, service: &str, operation: &str, mut input: Json) -> Result<Json> {
+        if let Json::Object(m) = &mut input {
+            // No tags are no member: some services want at least one.
+            let none = |v: &Json| {
+                v.as_array().is_some_and(Vec::is_empty)
+                    || v.as_object().is_some_and(Props::is_empty)
+            };
+            m.retain(|k, v| !(k.eq_ignore_ascii_case("tags") && none(v)));
+        }
         let shapes = self.cx.cloud.shapes().ok_or_else(|| ApiError::internal("no models"))?;
         let input = shapes.fit(service, operation, from_json(input))?;
         let reply = self.cx.call(service, operation, input).await?;
@@ -83,21 +91,11 @@ impl Maker<'_> {
         }
     }
 
-    /// The tags of a resource: CloudFormation's own, the stack's, and its own last.
+    /// The stack's tags and the resource's own.
+    /// CloudFormation's own (`aws:cloudformation:stack-name`) are none of a client's to set, and
+    /// no service takes them from us yet.
     #[must_use]
     pub fn tags(&self, p: &Props) -> Vec<(String, String)> {
-        let mut all = vec![
-            ("aws:cloudformation:stack-name".to_owned(), self.stack_name.to_owned()),
-            ("aws:cloudformation:stack-id".to_owned(), self.stack_id.to_owned()),
-            ("aws:cloudformation:logical-id".to_owned(), self.logical_id.to_owned()),
-        ];
-        all.extend(self.user_tags(p));
-        all
-    }
-
-    /// The stack's tags and the resource's own.
-    #[must_use]
-    pub fn user_tags(&self, p: &Props) -> Vec<(String, String)> {
         let mut all: Vec<(String, String)> = self.tags.to_vec();
         let mut put = |k: String, v: String| match all.iter_mut().find(|(n, _)| *n == k) {
             Some(t) => t.1 = v,

@@ -79,13 +79,17 @@ impl Given {
     ///
     /// # Errors
     /// `ValidationError` and `InsufficientCapabilitiesException`.
-    pub async fn model(&self, cx: &Cx, stack: &StackRecord, previous: Option<&Model>) -> Result<Model> {
+    pub async fn model(
+        &self,
+        cx: &Cx,
+        stack: &StackRecord,
+        previous: Option<&Model>,
+    ) -> Result<Model> {
         let original = self.text(cx, previous).await?;
         let value = fogbank_cfn::read(&original).map_err(|e| fault(&e))?;
         let (given, kept) = self.values()?;
-        let before: Values = previous
-            .map(|m| m.parameters.iter().cloned().collect())
-            .unwrap_or_default();
+        let before: Values =
+            previous.map(|m| m.parameters.iter().cloned().collect()).unwrap_or_default();
         let shallow = shallow(&value)?;
         let values = parameter::resolve(&shallow, &given, &kept, &before).map_err(|e| fault(&e))?;
         let mut model = Model {
@@ -161,7 +165,12 @@ pub fn shallow(value: &Value) -> Result<Template> {
 }
 
 /// Carries out the template's transforms.
-pub fn transform(value: &Value, shallow: &Template, stack: &StackRecord, model: &Model) -> Result<Value> {
+pub fn transform(
+    value: &Value,
+    shallow: &Template,
+    stack: &StackRecord,
+    model: &Model,
+) -> Result<Value> {
     let mut value = value.clone();
     for name in &shallow.transforms {
         match name.as_str() {
@@ -290,14 +299,13 @@ async fn look_up(cx: &Cx, t: &Template, values: &Values) -> Result<Vec<(String, 
 /// A template in S3, by any of S3's host names or ours.
 async fn fetch(cx: &Cx, url: &str) -> Result<String> {
     let bad = || validation("TemplateURL must be a supported URL.");
-    let rest = url.strip_prefix("https://").or_else(|| url.strip_prefix("http://")).ok_or_else(bad)?;
+    let rest =
+        url.strip_prefix("https://").or_else(|| url.strip_prefix("http://")).ok_or_else(bad)?;
     let (host, path) = rest.split_once('/').ok_or_else(bad)?;
     let path = path.split(['?', '#']).next().unwrap_or(path);
     let name = host.split(':').next().unwrap_or(host);
-    let virtual_host = name
-        .split_once(".s3.")
-        .or_else(|| name.split_once(".s3-"))
-        .map(|(bucket, _)| bucket);
+    let virtual_host =
+        name.split_once(".s3.").or_else(|| name.split_once(".s3-")).map(|(bucket, _)| bucket);
     let (bucket, key) = match virtual_host {
         Some(bucket) => (bucket, path),
         None => path.split_once('/').ok_or_else(bad)?,

@@ -211,7 +211,10 @@ impl<'a> Run<'a> {
         let replaced = r.now.as_ref().is_some_and(|now| {
             now.kind != declared.kind || kind.replaced(&now.props(), &properties)
         });
-        if replaced && let Some(at) = r.old.iter().position(|o| o.kind == declared.kind && o.properties == text) {
+        if replaced
+            && let Some(at) =
+                r.old.iter().position(|o| o.kind == declared.kind && o.properties == text)
+        {
             // Going back to what it was, which is still there.
             let back = r.old.remove(at);
             r.old.extend(r.now.replace(back));
@@ -300,7 +303,12 @@ impl<'a> Run<'a> {
         Ok(self.cfn.store.put(&RESOURCES, &key, &r).await?)
     }
 
-    async fn settle(&self, r: &mut ResourceRecord, status: &str, why: Option<String>) -> Result<()> {
+    async fn settle(
+        &self,
+        r: &mut ResourceRecord,
+        status: &str,
+        why: Option<String>,
+    ) -> Result<()> {
         if let Some(i) = &r.now {
             self.known.lock().insert(r.logical_id.clone(), known_of(i));
         }
@@ -444,4 +452,3 @@ fn collect<'v>(v: &'v Value, names: &mut Vec<&'v Value>) {
         _ => {}
     }
 }
-

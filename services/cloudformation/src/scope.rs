@@ -40,9 +40,8 @@ impl Scope for World<'_> {
             _ => {}
         }
         let declared = self.template.parameters.get(name)?;
-        let find = |all: &[(String, String)]| {
-            all.iter().find(|(n, _)| n == name).map(|(_, v)| v.clone())
-        };
+        let find =
+            |all: &[(String, String)]| all.iter().find(|(n, _)| n == name).map(|(_, v)| v.clone());
         let value = find(&self.model.resolved).or_else(|| find(&self.model.parameters))?;
         Some(declared.value(&value))
     }
@@ -53,7 +52,9 @@ impl Scope for World<'_> {
 
     fn attribute(&self, resource: &str, attribute: &str) -> Result<Value, Error> {
         let known = self.resources.get(resource).ok_or_else(|| {
-            Error(format!("Template error: instance of Fn::GetAtt references undefined resource {resource}"))
+            Error(format!(
+                "Template error: instance of Fn::GetAtt references undefined resource {resource}"
+            ))
         })?;
         let mut at = known.attributes.get(attribute);
         if at.is_none() {
@@ -74,7 +75,9 @@ impl Scope for World<'_> {
 
     fn import(&self, name: &str) -> Result<Value, Error> {
         let found = self.exports.get(name);
-        found.map(|v| Value::from(v.as_str())).ok_or_else(|| Error(format!("No export named {name} found.")))
+        found
+            .map(|v| Value::from(v.as_str()))
+            .ok_or_else(|| Error(format!("No export named {name} found.")))
     }
 
     fn zones(&self, region: &str) -> Vec<String> {

@@ -8,9 +8,7 @@ use crate::CloudFormation;
 use crate::engine::{self, event};
 use crate::error::{no_such_stack, validation};
 use crate::prepare::Given;
-use crate::record::{
-    CallerRecord, Model, NAMES, STACKS, StackRecord, name_key, unique,
-};
+use crate::record::{CallerRecord, Model, NAMES, STACKS, StackRecord, name_key, unique};
 
 pub const OPS: &[Op<CloudFormation>] = ops![
     CreateStack => create_stack [on_stack],
@@ -31,7 +29,11 @@ pub async fn on_stack(cfn: &CloudFormation, cx: &Cx, input: &Value) -> Result<Ve
         None => cx.arn("cloudformation", &format!("stack/{name}/*")),
     };
     let mut check = Check::new(format!("cloudformation:{}", cx.operation), arn);
-    for (member, key) in [("TemplateURL", "cloudformation:TemplateUrl"), ("RoleARN", "cloudformation:RoleArn"), ("ChangeSetName", "cloudformation:ChangeSetName")] {
+    for (member, key) in [
+        ("TemplateURL", "cloudformation:TemplateUrl"),
+        ("RoleARN", "cloudformation:RoleArn"),
+        ("ChangeSetName", "cloudformation:ChangeSetName"),
+    ] {
         if let Some(v) = input.str(member) {
             check = check.with(key, v);
         }
@@ -110,7 +112,9 @@ async fn create_stack(
     if input.stack_policy_url.is_some() {
         return Err(cx.refuse_member("StackPolicyURL"));
     }
-    if input.rollback_configuration.as_ref().is_some_and(|v| !v.get("RollbackTriggers").map(Value::items).unwrap_or_default().is_empty()) {
+    if input.rollback_configuration.as_ref().is_some_and(|v| {
+        !v.get("RollbackTriggers").map(Value::items).unwrap_or_default().is_empty()
+    }) {
         return Err(cx.refuse_member("RollbackConfiguration"));
     }
     if input.resource_types.is_some() {
@@ -126,7 +130,9 @@ async fn create_stack(
     let mut stack = blank(cx, name);
     stack.on_failure = match (input.disable_rollback, input.on_failure.as_deref()) {
         (Some(_), Some(_)) => {
-            return Err(validation("Either DisableRollback or OnFailure can be specified, not both."));
+            return Err(validation(
+                "Either DisableRollback or OnFailure can be specified, not both.",
+            ));
         }
         (Some(true), None) => "DO_NOTHING".into(),
         (_, Some(f)) => f.to_owned(),
@@ -200,7 +206,8 @@ async fn update_stack(
         if let Some(policy) = input.stack_policy_body {
             s.policy = Some(policy);
         }
-        s.on_failure = if input.disable_rollback == Some(true) { "DO_NOTHING" } else { "ROLLBACK" }.into();
+        s.on_failure =
+            if input.disable_rollback == Some(true) { "DO_NOTHING" } else { "ROLLBACK" }.into();
         s.token = input.client_request_token;
     })
     .await?;
@@ -213,13 +220,15 @@ async fn update_stack(
 /// `ValidationError` with the state.
 pub fn may_update(s: &StackRecord) -> Result<()> {
     match s.status.as_str() {
-        "CREATE_COMPLETE" | "UPDATE_COMPLETE" | "UPDATE_ROLLBACK_COMPLETE" | "IMPORT_COMPLETE"
+        "CREATE_COMPLETE"
+        | "UPDATE_COMPLETE"
+        | "UPDATE_ROLLBACK_COMPLETE"
+        | "IMPORT_COMPLETE"
         | "UPDATE_FAILED" => Ok(()),
         "DELETE_COMPLETE" => Err(no_such_stack(&s.name)),
-        status => Err(validation(format!(
-            "Stack:{} is in {status} state and can not be updated.",
-            s.id
-        ))),
+        status => {
+            Err(validation(format!("Stack:{} is in {status} state and can not be updated.", s.id)))
+        }
     }
 }
 
@@ -275,8 +284,12 @@ async fn delete_stack(cfn: &CloudFormation, cx: &Cx, input: DeleteStackInput) ->
     if !stack.is_live() || stack.status == "DELETE_IN_PROGRESS" {
         return Ok(());
     }
-    if input.deletion_mode.as_deref() == Some("FORCE_DELETE_STACK") && stack.status != "DELETE_FAILED" {
-        return Err(validation("Invalid operation on stack. FORCE_DELETE_STACK is only allowed for stacks in DELETE_FAILED state."));
+    if input.deletion_mode.as_deref() == Some("FORCE_DELETE_STACK")
+        && stack.status != "DELETE_FAILED"
+    {
+        return Err(validation(
+            "Invalid operation on stack. FORCE_DELETE_STACK is only allowed for stacks in DELETE_FAILED state.",
+        ));
     }
     if stack.protected {
         return Err(validation(format!(
@@ -300,7 +313,9 @@ async fn delete_stack(cfn: &CloudFormation, cx: &Cx, input: DeleteStackInput) ->
     let mut skip = input.retain_resources;
     if input.deletion_mode.as_deref() == Some("FORCE_DELETE_STACK") {
         let failed = cfn.resources(stack.unique()).await?;
-        skip.extend(failed.into_iter().filter(|r| r.status == "DELETE_FAILED").map(|r| r.logical_id));
+        skip.extend(
+            failed.into_iter().filter(|r| r.status == "DELETE_FAILED").map(|r| r.logical_id),
+        );
     }
     cfn.edit(&stack.key(), |s, tx| {
         if s.in_progress() && s.status != "CREATE_IN_PROGRESS" {

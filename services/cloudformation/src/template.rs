@@ -45,9 +45,9 @@ async fn get_template(
     let model = match &input.change_set_name {
         None => stack.model,
         Some(set) => {
-            let set = set.rsplit_once(":changeSet/").map_or(set.as_str(), |(_, s)| {
-                s.split('/').next().unwrap_or(s)
-            });
+            let set = set
+                .rsplit_once(":changeSet/")
+                .map_or(set.as_str(), |(_, s)| s.split('/').next().unwrap_or(s));
             let found = cfn.store.get(&CHANGE_SETS, &of_stack(stack.model_key(), set)).await?;
             found.ok_or_else(|| crate::change_set::not_found(set))?.model
         }
@@ -61,10 +61,7 @@ async fn get_template(
     } else {
         model.original
     };
-    Ok(GetTemplateOutput {
-        template_body: body,
-        stages_available: vec!["Original", "Processed"],
-    })
+    Ok(GetTemplateOutput { template_body: body, stages_available: vec!["Original", "Processed"] })
 }
 
 impl crate::record::StackRecord {
@@ -105,9 +102,8 @@ fn declaration(name: &str, p: &Parameter, summary: bool) -> Declaration {
 }
 
 fn reason(why: &[String]) -> Option<String> {
-    (!why.is_empty()).then(|| {
-        format!("The following resource(s) require capabilities: [{}]", why.join(", "))
-    })
+    (!why.is_empty())
+        .then(|| format!("The following resource(s) require capabilities: [{}]", why.join(", ")))
 }
 
 #[derive(Serialize)]
@@ -177,7 +173,8 @@ async fn get_template_summary(
     };
     let value = fogbank_cfn::read(&text).map_err(|e| fault(&e))?;
     let first = shallow(&value)?;
-    let processed = transform(&value, &first, &blank(cx, "summary"), &model).unwrap_or(value.clone());
+    let processed =
+        transform(&value, &first, &blank(cx, "summary"), &model).unwrap_or(value.clone());
     let t = fogbank_cfn::Template::parse(&processed).map_err(|e| fault(&e))?;
     let (need, why) = capabilities(&t);
     let mut types: Vec<String> = t.resources.values().map(|r| r.kind.clone()).collect();
@@ -211,7 +208,11 @@ struct PolicyOutput {
 }
 
 /// <https://docs.aws.amazon.com/AWSCloudFormation/latest/APIReference/API_GetStackPolicy.html>
-async fn get_stack_policy(cfn: &CloudFormation, cx: &Cx, input: PolicyInput) -> Result<PolicyOutput> {
+async fn get_stack_policy(
+    cfn: &CloudFormation,
+    cx: &Cx,
+    input: PolicyInput,
+) -> Result<PolicyOutput> {
     Ok(PolicyOutput { stack_policy_body: cfn.stack(cx, &input.stack_name).await?.policy })
 }
 
@@ -221,8 +222,9 @@ async fn set_stack_policy(cfn: &CloudFormation, cx: &Cx, input: PolicyInput) -> 
         return Err(cx.refuse_member("StackPolicyURL"));
     }
     let body = input.stack_policy_body.unwrap_or_default();
-    let json: serde_json::Value = serde_json::from_str(&body)
-        .map_err(|_| validation("Error validating stack policy: Stack policy must be valid JSON"))?;
+    let json: serde_json::Value = serde_json::from_str(&body).map_err(|_| {
+        validation("Error validating stack policy: Stack policy must be valid JSON")
+    })?;
     let known = from_json(json);
     if !matches!(known, Value::Map(_)) {
         return Err(validation("Error validating stack policy: Invalid stack policy"));

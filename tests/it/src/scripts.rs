@@ -27,6 +27,7 @@ macro_rules! scripts {
 
 scripts![
     cloudwatch_alarms,
+    cloudformation_stacks,
     apigatewayv2,
     cloudwatch_metrics,
     dynamodb_iam,

@@ -61,6 +61,7 @@ pub async fn assemble(
     let base = Base { state, settings, clock, ids };
     let mut parts = identities(&base).await?;
     s3(&base, &mut parts).await?;
+    cloudformation(&base, &mut parts);
     logs(&base, &mut parts);
     cloudwatch(&base, &mut parts);
     kms(&base, &mut parts).await?;
@@ -89,6 +90,13 @@ async fn identities(base: &Base<'_>) -> Result<Parts, Error> {
         front: Doorway::new(),
         background: Vec::new(),
     })
+}
+
+/// CloudFormation, which makes what the others have.
+fn cloudformation(base: &Base<'_>, parts: &mut Parts) {
+    let cfn = fogbank_cloudformation::CloudFormation::new(base.state.store.clone());
+    parts.services.push(fogbank_cloudformation::service(&cfn));
+    parts.start(move |cloud| cfn.start(cloud));
 }
 
 async fn s3(base: &Base<'_>, parts: &mut Parts) -> Result<(), Error> {

@@ -42,7 +42,8 @@ pub fn fit(service: &Service, shape: &Shape, v: Value, at: &str, depth: usize) -
                 one => vec![one],
             };
             let items = items.into_iter().filter(|v| *v != Value::Null);
-            let all = items.enumerate().map(|(n, v)| fit(service, item, v, &format!("{at}/{n}"), depth));
+            let all =
+                items.enumerate().map(|(n, v)| fit(service, item, v, &format!("{at}/{n}"), depth));
             Value::List(all.collect::<Result<_>>()?)
         }
         (Kind::Map { value, .. }, Value::Map(entries)) => {

@@ -20,10 +20,8 @@ pub async fn publish(run: &Run<'_>) -> Result<std::result::Result<(), String>> {
     };
     let s = run.stack;
     let key = |name: &str| Key::new().str(&s.account).str(&s.region).str(name);
-    let exports: BTreeMap<&str, &str> = found
-        .iter()
-        .filter_map(|o| Some((o.export.as_deref()?, o.value.as_str())))
-        .collect();
+    let exports: BTreeMap<&str, &str> =
+        found.iter().filter_map(|o| Some((o.export.as_deref()?, o.value.as_str()))).collect();
     let before: Vec<String> = s.outputs.iter().filter_map(|o| o.export.clone()).collect();
     let locks: Vec<Lock> = exports
         .keys()
@@ -56,11 +54,12 @@ pub async fn publish(run: &Run<'_>) -> Result<std::result::Result<(), String>> {
         tx.put(&IMPORTS, &key(name).str(s.unique()), &bytes::Bytes::from(s.name.clone()));
     }
     tx.commit().await?;
-    run.cfn.edit(&s.key(), |s, _| {
-        s.outputs = found;
-        Ok(())
-    })
-    .await?;
+    run.cfn
+        .edit(&s.key(), |s, _| {
+            s.outputs = found;
+            Ok(())
+        })
+        .await?;
     Ok(Ok(()))
 }
 

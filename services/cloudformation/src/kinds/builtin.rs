@@ -71,7 +71,7 @@ fn input(m: &Maker<'_>, p: &Props) -> Value {
     json!({
         "TemplateURL": p.get("TemplateURL"),
         "Parameters": parameters,
-        "Tags": Maker::tag_list(&m.user_tags(p)),
+        "Tags": Maker::tag_list(&m.tags(p)),
         "NotificationARNs": p.get("NotificationARNs"),
         "Capabilities": ["CAPABILITY_IAM", "CAPABILITY_NAMED_IAM", "CAPABILITY_AUTO_EXPAND"],
     })

@@ -79,8 +79,11 @@ const ABSENT: &[&str] = &["NoSuchEntity"];
 
 /// The three sorts of principals that policies hang on: IAM's word, its member's name, the
 /// property that lists them.
-const HOLDERS: &[(&str, &str, &str)] =
-    &[("Role", "RoleName", "Roles"), ("User", "UserName", "Users"), ("Group", "GroupName", "Groups")];
+const HOLDERS: &[(&str, &str, &str)] = &[
+    ("Role", "RoleName", "Roles"),
+    ("User", "UserName", "Users"),
+    ("Group", "GroupName", "Groups"),
+];
 
 fn list(p: &Props, name: &str) -> Vec<String> {
     p.get(name).and_then(Value::as_array).into_iter().flatten().map(|v| text(Some(v))).collect()
@@ -257,7 +260,9 @@ async fn create_managed(m: &Maker<'_>, p: &Props) -> Result<Made> {
     let policy = &made["Policy"];
     let arn = text(policy.get("Arn"));
     hang(m, &arn, &Props::new(), p).await?;
-    Ok(Made::new(&*arn).with("PolicyArn", arn.as_str()).with("PolicyId", text(policy.get("PolicyId"))))
+    Ok(Made::new(&*arn)
+        .with("PolicyArn", arn.as_str())
+        .with("PolicyId", text(policy.get("PolicyId"))))
 }
 
 /// Attaches a managed policy to those that its properties name, and detaches it from others.
@@ -345,7 +350,7 @@ async fn create_user(m: &Maker<'_>, p: &Props) -> Result<Made> {
     let name = m.named(p, "UserName", 64);
     let mut input = pick(p, &["Path", "PermissionsBoundary"]);
     input.insert("UserName".into(), json!(name));
-    input.insert("Tags".into(), Maker::tag_list(&m.user_tags(p)));
+    input.insert("Tags".into(), Maker::tag_list(&m.tags(p)));
     let made = m.call("iam", "CreateUser", input.into()).await?;
     attach(m, "User", &name, &Props::new(), p).await?;
     groups(m, &name, &Props::new(), p).await?;
@@ -374,7 +379,7 @@ async fn update_user(m: &Maker<'_>, old: &Instance, p: &Props) -> Result<Made> {
     boundary(m, "User", name, &before, p).await?;
     attach(m, "User", name, &before, p).await?;
     groups(m, name, &before, p).await?;
-    retag(m, "User", name, &m.user_tags(&before), &m.user_tags(p)).await?;
+    retag(m, "User", name, &m.tags(&before), &m.tags(p)).await?;
     Ok(Made { id: name.clone(), attributes: old.attrs() })
 }
 

@@ -161,10 +161,12 @@ async fn configure(m: &Maker<'_>, name: &str, old: &Props, new: &Props) -> Resul
         let input = json!({"Bucket": name, "NotificationConfiguration": c});
         m.call("s3", "PutBucketNotificationConfiguration", input).await?;
     }
-    // CloudFormation's own tags are set once, and stay when the template's change.
-    if changed("Tags") || old.is_empty() {
-        let input = json!({"Bucket": name, "Tagging": {"TagSet": Maker::tag_list(&m.tags(new))}});
+    let tags = m.tags(new);
+    if !tags.is_empty() && (changed("Tags") || old.is_empty()) {
+        let input = json!({"Bucket": name, "Tagging": {"TagSet": Maker::tag_list(&tags)}});
         m.call("s3", "PutBucketTagging", input).await?;
+    } else if changed("Tags") {
+        m.call("s3", "DeleteBucketTagging", json!({"Bucket": name})).await?;
     }
     Ok(())
 }
@@ -219,7 +221,8 @@ fn lifecycle(c: &Value) -> Value {
 }
 
 fn rule(r: &Props) -> Value {
-    let mut out = pick(r, &["AbortIncompleteMultipartUpload", "NoncurrentVersionExpiration", "Status"]);
+    let mut out =
+        pick(r, &["AbortIncompleteMultipartUpload", "NoncurrentVersionExpiration", "Status"]);
     if let Some(id) = r.get("Id") {
         out.insert("ID".into(), id.clone());
     }
@@ -361,5 +364,7 @@ async fn update_policy(m: &Maker<'_>, old: &Instance, p: &Props) -> Result<Made>
 
 async fn delete_policy(m: &Maker<'_>, i: &Instance) -> Result<()> {
     let input = json!({"Bucket": i.physical_id});
-    m.find("s3", "DeleteBucketPolicy", input, &["NoSuchBucket", "NoSuchBucketPolicy"]).await.map(drop)
+    m.find("s3", "DeleteBucketPolicy", input, &["NoSuchBucket", "NoSuchBucketPolicy"])
+        .await
+        .map(drop)
 }

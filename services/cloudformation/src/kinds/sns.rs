@@ -66,11 +66,12 @@ async fn create_topic(m: &Maker<'_>, p: &Props) -> Result<Made> {
     for k in TOPIC.iter().filter(|k| p.contains_key(**k)) {
         attributes.insert((*k).into(), Value::from(text(p.get(*k))));
     }
-    let tags = Maker::tag_list(&m.user_tags(p));
+    let tags = Maker::tag_list(&m.tags(p));
     let input = json!({"Name": name, "Attributes": attributes, "Tags": tags});
     let arn = text(m.call("sns", "CreateTopic", input).await?.get("TopicArn"));
     for s in p.get("Subscription").and_then(Value::as_array).into_iter().flatten() {
-        let input = json!({"TopicArn": arn, "Protocol": s.get("Protocol"), "Endpoint": s.get("Endpoint")});
+        let input =
+            json!({"TopicArn": arn, "Protocol": s.get("Protocol"), "Endpoint": s.get("Endpoint")});
         m.call("sns", "Subscribe", input).await?;
     }
     Ok(topic(&arn))
@@ -83,7 +84,7 @@ async fn update_topic(m: &Maker<'_>, old: &Instance, p: &Props) -> Result<Made> 
         let input = json!({"TopicArn": arn, "AttributeName": k, "AttributeValue": value});
         m.call("sns", "SetTopicAttributes", input).await?;
     }
-    let tags = m.user_tags(p);
+    let tags = m.tags(p);
     if !tags.is_empty() {
         let input = json!({"ResourceArn": arn, "Tags": Maker::tag_list(&tags)});
         m.call("sns", "TagResource", input).await?;
@@ -92,9 +93,14 @@ async fn update_topic(m: &Maker<'_>, old: &Instance, p: &Props) -> Result<Made> 
 }
 
 async fn delete_topic(m: &Maker<'_>, i: &Instance) -> Result<()> {
-    m.find("sns", "DeleteTopic", json!({"TopicArn": i.physical_id}), &["NotFound", "NotFoundException"])
-        .await
-        .map(drop)
+    m.find(
+        "sns",
+        "DeleteTopic",
+        json!({"TopicArn": i.physical_id}),
+        &["NotFound", "NotFoundException"],
+    )
+    .await
+    .map(drop)
 }
 
 fn topic(arn: &str) -> Made {

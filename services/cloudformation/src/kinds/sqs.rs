@@ -46,7 +46,7 @@ async fn create_queue(m: &Maker<'_>, p: &Props) -> Result<Made> {
     let input = json!({
         "QueueName": name,
         "Attributes": attributes,
-        "tags": Maker::tag_map(&m.user_tags(p)),
+        "tags": Maker::tag_map(&m.tags(p)),
     });
     let made = m.call("sqs", "CreateQueue", input).await?;
     Ok(queue(m, &text(made.get("QueueUrl")), &name))
@@ -62,8 +62,8 @@ async fn update_queue(m: &Maker<'_>, old: &Instance, p: &Props) -> Result<Made> 
         }
     }
     m.call("sqs", "SetQueueAttributes", json!({"QueueUrl": url, "Attributes": wanted})).await?;
-    let tags = m.user_tags(p);
-    let before = m.user_tags(&old.props());
+    let tags = m.tags(p);
+    let before = m.tags(&old.props());
     let gone: Vec<&String> =
         before.iter().map(|(k, _)| k).filter(|k| !tags.iter().any(|(n, _)| n == *k)).collect();
     if !gone.is_empty() {
@@ -82,10 +82,7 @@ async fn delete_queue(m: &Maker<'_>, i: &Instance) -> Result<()> {
 }
 
 fn queue(m: &Maker<'_>, url: &str, name: &str) -> Made {
-    Made::new(url)
-        .with("Arn", m.arn("sqs", name))
-        .with("QueueName", name)
-        .with("QueueUrl", url)
+    Made::new(url).with("Arn", m.arn("sqs", name)).with("QueueName", name).with("QueueUrl", url)
 }
 
 /// Defaults of what an update may take away.

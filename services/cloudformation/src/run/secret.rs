@@ -87,13 +87,12 @@ async fn look_up(cx: &Cx, reference: &Dynamic<'_>) -> Result<String> {
             }
             let input = fogbank_core::Value::Map(input);
             let reply = cx.call("secretsmanager", "GetSecretValue", input).await?;
-            let secret = reply.str("SecretString").ok_or_else(|| {
-                validation("Secrets Manager: the secret has no SecretString")
-            })?;
+            let secret = reply
+                .str("SecretString")
+                .ok_or_else(|| validation("Secrets Manager: the secret has no SecretString"))?;
             let Some(key) = json_key else { return Ok(secret.to_owned()) };
-            let json: Value = serde_json::from_str(secret).map_err(|_| {
-                validation("Could not parse SecretString JSON")
-            })?;
+            let json: Value = serde_json::from_str(secret)
+                .map_err(|_| validation("Could not parse SecretString JSON"))?;
             match json.get(*key) {
                 Some(Value::String(s)) => Ok(s.clone()),
                 Some(v) if !v.is_null() => Ok(v.to_string()),
