@@ -11,6 +11,7 @@ mod cgroup;
 mod error;
 mod launch;
 mod layout;
+mod plain;
 mod process;
 mod sandbox;
 mod script;

@@ -17,6 +17,7 @@ use rustix::process::Signal;
 use crate::cgroup::{Group, Groups};
 use crate::launch::{self, Base, Program};
 use crate::layout::{Layout, Port};
+use crate::plain::Plain;
 use crate::process::{Newborn, Process};
 use crate::threads::Launchers;
 use crate::{Error, Limits, script};
@@ -134,6 +135,13 @@ impl Sandboxes {
         Capabilities { isolated, limits: groups.limits(), freezes: groups.freezes() }
     }
 
+    /// No sandbox: what is started in it are plain processes of this machine, with its files and
+    /// its network. For where there are no sandboxes.
+    #[must_use]
+    pub fn plain(&self) -> Sandbox {
+        Sandbox(Kind::Plain(self.0.launchers.clone(), Arc::default()))
+    }
+
     fn ids(&self) -> Ids {
         let outer = (rustix::process::geteuid().as_raw(), rustix::process::getegid().as_raw());
         if !self.0.privileged {
@@ -167,7 +175,7 @@ impl Sandboxes {
         let made = launchers.run(move || inner.make(id, &layout, ids)).await;
         let (pid, control, group, sockets) = made.ok_or(Error::Ended)??;
         let init = Process::adopt(pid)?;
-        Ok(Sandbox(Arc::new(Made {
+        Ok(Sandbox(Kind::Own(Arc::new(Made {
             all: Arc::clone(&self.0),
             ids,
             init,
@@ -176,7 +184,7 @@ impl Sandboxes {
             _control: control,
             group: Some(group),
             sockets: parking_lot::Mutex::new(sockets),
-        })))
+        }))))
     }
 }
 
@@ -252,7 +260,14 @@ fn receive(from: &OwnedFd, ports: &[Port]) -> Result<Vec<Socket>, Error> {
 
 /// A sandbox; clones are the same one. When the last is dropped, everything in it is killed.
 #[derive(Clone)]
-pub struct Sandbox(Arc<Made>);
+pub struct Sandbox(Kind);
+
+#[derive(Clone)]
+enum Kind {
+    Own(Arc<Made>),
+    /// No sandbox at all: see [`Sandboxes::plain`].
+    Plain(Launchers, Arc<Plain>),
+}
 
 struct Made {
     all: Arc<Inner>,
@@ -289,13 +304,33 @@ impl Made {
         static NONE: Group = Group::none();
         self.group.as_ref().unwrap_or(&NONE)
     }
+
+    /// Bytes that the programs hold, caches and scratch folders apart.
+    fn held_memory(&self) -> Option<u64> {
+        let (own, files) = self.group().held()?;
+        let init = self.init.pid();
+        let scratch: u64 = self
+            .scratch
+            .iter()
+            .filter_map(|p| rustix::fs::statvfs(format!("/proc/{init}/root{}", p.display())).ok())
+            .map(|s| (s.f_blocks - s.f_bfree) * s.f_frsize)
+            .sum();
+        Some(own + files.saturating_sub(scratch))
+    }
 }
 
 impl Sandbox {
+    fn own(&self) -> Option<&Made> {
+        match &self.0 {
+            Kind::Own(made) => Some(made),
+            Kind::Plain(..) => None,
+        }
+    }
+
     /// The sockets of the layout's ports, once.
     #[must_use]
     pub fn take_sockets(&self) -> Vec<Socket> {
-        std::mem::take(&mut self.0.sockets.lock())
+        self.own().map(|m| std::mem::take(&mut *m.sockets.lock())).unwrap_or_default()
     }
 
     /// Starts a program.
@@ -303,8 +338,17 @@ impl Sandbox {
     /// # Errors
     /// When it cannot be started (`exec` with the system's reason).
     pub async fn start(&self, program: Program) -> Result<Process, Error> {
-        let made = Arc::clone(&self.0);
-        let born = self.0.all.launchers.run(move || {
+        let made = match &self.0 {
+            Kind::Own(made) => Arc::clone(made),
+            Kind::Plain(launchers, plain) => {
+                let born = launchers.run(move || Plain::spawn(&program)).await;
+                let process = Process::adopt(born.ok_or(Error::Ended)??)?;
+                plain.add(process.clone());
+                return Ok(process);
+            }
+        };
+        let launchers = made.all.launchers.clone();
+        let born = launchers.run(move || {
             let program = Program {
                 stdin: high(&program.stdin)?,
                 stdout: high(&program.stdout)?,
@@ -313,8 +357,8 @@ impl Sandbox {
                 ..program
             };
             let first = made.init.descriptor().as_fd().as_raw_fd();
-            let script =
-                launch::program(&program, first, &made.ids, made.group(), made.limits.processes)?;
+            let (group, processes) = (made.group(), made.limits.processes);
+            let script = launch::program(&program, first, &made.ids, group, processes)?;
             let born = script::run(&script, libc::SIGCHLD)?;
             script::wait(born.pid);
             born.spawned.map(Newborn).ok_or(Error::Ended)
@@ -325,17 +369,27 @@ impl Sandbox {
     /// Weighs it against other sandboxes like one with so many thousandths of a processor, until
     /// told otherwise.
     pub fn weigh(&self, cpu_millis: u32) {
-        let _ = self.0.group().set_weight(cpu_millis);
+        if let Some(made) = self.own() {
+            let _ = made.group().set_weight(cpu_millis);
+        }
     }
 
     /// Weighs it as its limits say.
     pub fn weigh_as_limited(&self) {
-        self.weigh(self.0.limits.cpu_millis);
+        if let Some(made) = self.own() {
+            self.weigh(made.limits.cpu_millis);
+        }
     }
 
     /// Stops everything in it, or lets it go on. False where that cannot be done.
     pub fn freeze(&self, frozen: bool) -> bool {
-        self.0.group().freeze(frozen)
+        match &self.0 {
+            Kind::Own(made) => made.group().freeze(frozen),
+            Kind::Plain(_, plain) => {
+                plain.freeze(frozen);
+                true
+            }
+        }
     }
 
     /// Returns when the programs hold more memory than they may; never, where nobody counts.
@@ -345,7 +399,8 @@ impl Sandbox {
     pub async fn over_memory(&self) {
         use std::os::unix::fs::FileExt;
         const PERIOD: Duration = Duration::from_millis(20);
-        let Some(file) = self.0.group().usage_file().filter(|_| !self.0.scratch.is_empty()) else {
+        let counted = self.own().filter(|m| !m.scratch.is_empty());
+        let Some((made, file)) = counted.and_then(|m| Some((m, m.group().usage_file()?))) else {
             return std::future::pending().await;
         };
         loop {
@@ -353,68 +408,68 @@ impl Sandbox {
             let mut text = [0; 32];
             let n = file.read_at(&mut text, 0).unwrap_or(0);
             let usage = std::str::from_utf8(&text[..n]).ok().and_then(|s| s.trim().parse().ok());
-            if usage.is_some_and(|u: u64| u > self.0.limits.memory)
-                && self.held_memory().is_some_and(|m| m > self.0.limits.memory)
+            if usage.is_some_and(|u: u64| u > made.limits.memory)
+                && made.held_memory().is_some_and(|m| m > made.limits.memory)
             {
                 return;
             }
         }
     }
 
-    /// Bytes that the programs hold, caches and scratch folders apart.
-    fn held_memory(&self) -> Option<u64> {
-        let (own, files) = self.0.group().held()?;
-        let init = self.0.init.pid();
-        let scratch: u64 = self
-            .0
-            .scratch
-            .iter()
-            .filter_map(|p| rustix::fs::statvfs(format!("/proc/{init}/root{}", p.display())).ok())
-            .map(|s| (s.f_blocks - s.f_bfree) * s.f_frsize)
-            .sum();
-        Some(own + files.saturating_sub(scratch))
-    }
-
     /// The most bytes that were ever in use by everything in it, file caches included.
     #[must_use]
     pub fn peak_memory(&self) -> Option<u64> {
-        self.0.group().peak()
+        self.own()?.group().peak()
     }
 
     /// How many processes were killed for want of memory.
     #[must_use]
     pub fn out_of_memory(&self) -> u64 {
-        self.0.group().out_of_memory()
+        self.own().map_or(0, |m| m.group().out_of_memory())
     }
 
-    /// The user that programs run as, as the machine sees it.
+    /// Whether programs can be started in it.
     #[must_use]
-    pub fn user(&self) -> u32 {
-        if self.0.ids.privileged { self.0.ids.user } else { self.0.ids.outer.0 }
+    pub fn is_alive(&self) -> bool {
+        self.own().is_none_or(|m| m.init.ended().is_none())
     }
 
     /// Kills the programs in it, but keeps the sandbox with its files. Blocks for as long as that
     /// takes: some milliseconds. False where that cannot be done.
     #[must_use]
     pub fn kill_programs(&self) -> bool {
-        self.0.group().kill_all_but(self.0.init.pid())
-    }
-
-    /// Whether its first process lives.
-    #[must_use]
-    pub fn is_alive(&self) -> bool {
-        self.0.init.ended().is_none()
+        match &self.0 {
+            Kind::Own(made) => made.group().kill_all_but(made.init.pid()),
+            Kind::Plain(_, plain) => {
+                plain.kill();
+                true
+            }
+        }
     }
 
     /// Kills everything in it, without waiting.
     pub fn kill(&self) {
-        self.0.init.signal(Signal::KILL);
-        let _ = self.freeze(false);
+        match &self.0 {
+            Kind::Own(made) => {
+                made.init.signal(Signal::KILL);
+                let _ = self.freeze(false);
+            }
+            Kind::Plain(_, plain) => plain.kill(),
+        }
     }
 
     /// Kills everything in it; returns when all is gone.
     pub async fn end(&self) {
         self.kill();
-        self.0.init.wait().await;
+        match &self.0 {
+            Kind::Own(made) => {
+                made.init.wait().await;
+            }
+            Kind::Plain(_, plain) => {
+                for p in plain.running() {
+                    p.wait().await;
+                }
+            }
+        }
     }
 }

@@ -366,3 +366,23 @@ async fn nothing_outlives_a_killed_parent() {
         }
     }
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn plain_processes_start_stop_and_end_together() {
+    let scratch = tempfile::tempdir().unwrap();
+    let boxes = Sandboxes::open(scratch.path()).unwrap();
+    let s = boxes.plain();
+    let (text, exit) = run(&s, "echo $PATH; exit 4").await;
+    assert_eq!((text.as_str(), exit), ("/usr/bin:/bin\n", Exit::Status(4)));
+    let (program, mut read) = shell("while :; do echo x; sleep 0.01; done & wait");
+    let p = s.start(program).await.unwrap();
+    assert!(s.freeze(true) && s.freeze(false));
+    read.read_exact(&mut [0]).unwrap();
+    s.end().await;
+    assert_eq!(p.wait().await, Exit::Signal(9));
+    // Its children are gone too: nobody holds the pipe.
+    read.read_to_end(&mut Vec::new()).unwrap();
+    let (mut program, _read) = shell("");
+    program.program = "/nothing".into();
+    assert!(s.start(program).await.unwrap_err().to_string().contains("exec"));
+}

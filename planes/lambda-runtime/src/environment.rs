@@ -9,7 +9,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use fogbank_core::clock::real_now;
 use fogbank_core::{Clock, Ids};
-use fogbank_sandbox::Sandboxes;
+use fogbank_sandbox::{Sandboxes, Socket};
 use http::{HeaderMap, HeaderName, HeaderValue};
 use serde_json::json;
 use tokio::task::JoinSet;
@@ -18,6 +18,7 @@ use tokio::time::Instant;
 use crate::api::Api;
 use crate::inside;
 use crate::pipes::Journal;
+use crate::plain::Places;
 use crate::report::{self, Report, Status};
 use crate::runner::{Failed, Freezer, Runner, Running};
 use crate::state::{Answer, Event, Exchange, SHUTDOWN, Work};
@@ -32,6 +33,9 @@ struct Inner {
     options: Options,
     /// Or why there are none.
     ground: Result<(Sandboxes, Assets), String>,
+    /// Plain processes even where there could be sandboxes.
+    plain: bool,
+    told: std::sync::Once,
 }
 
 /// What environments are made with.
@@ -84,6 +88,16 @@ impl Environments {
     /// one is started.
     #[must_use]
     pub fn new(options: Options) -> Self {
+        Environments::open(options, false)
+    }
+
+    /// Opens environments that are plain processes, even where there could be sandboxes.
+    #[must_use]
+    pub fn without_sandboxes(options: Options) -> Self {
+        Environments::open(options, true)
+    }
+
+    fn open(options: Options, plain: bool) -> Self {
         let ground = std::fs::create_dir_all(&options.scratch)
             .and_then(|()| Assets::write(&options.scratch, &options.ca_pem))
             .map_err(|e| format!("{}: {e}", options.scratch.display()))
@@ -91,13 +105,18 @@ impl Environments {
                 let boxes = Sandboxes::open(&options.scratch).map_err(|e| e.to_string())?;
                 Ok((boxes, assets))
             });
-        Environments(Arc::new(Inner { options, ground }))
+        Environments(Arc::new(Inner { options, ground, plain, told: std::sync::Once::new() }))
     }
 
     /// What this machine allows.
     #[must_use]
     pub fn capabilities(&self) -> Capabilities {
         match &self.0.ground {
+            Ok(_) if self.0.plain => Capabilities {
+                isolated: Err("sandboxes are switched off".to_owned()),
+                limits: false,
+                freezes: true,
+            },
             Ok((boxes, _)) => {
                 let c = boxes.capabilities();
                 Capabilities { isolated: c.isolated, limits: c.limits, freezes: c.freezes }
@@ -133,15 +152,44 @@ impl Environments {
         let interpreter = interpreter
             .map_err(|e| InitError::NoRuntime(e.to_string()))?
             .map_err(InitError::NoRuntime)?;
-        let layout = world::layout(&spec, &interpreter, assets);
-        let sandbox = boxes.make(layout).await.map_err(|e| InitError::Sandbox(e.to_string()))?;
+        let (sandbox, places) = match self.capabilities().isolated {
+            Ok(()) => {
+                let layout = world::layout(&spec, &interpreter, assets);
+                let made = boxes.make(layout).await;
+                (made.map_err(|e| InitError::Sandbox(e.to_string()))?, Places::default())
+            }
+            Err(why) => {
+                self.0.told.call_once(|| {
+                    tracing::warn!("functions run as plain processes, without isolation: {why}");
+                });
+                let places = Places::outside(&spec, &interpreter, assets, front.endpoint());
+                (boxes.plain(), places.map_err(InitError::Sandbox)?)
+            }
+        };
         let exchange = Exchange::new();
         let api = Api { exchange: exchange.clone(), spec: Arc::clone(&spec), ids: ids.clone() };
-        let servers = inside::serve(sandbox.take_sockets(), &api, front)
-            .map_err(|e| InitError::Sandbox(e.to_string()))?;
+        let failed = |e: std::io::Error| InitError::Sandbox(e.to_string());
+        let mut sockets = sandbox.take_sockets();
+        let mut address = format!("127.0.0.1:{}", world::API_PORT);
+        if sockets.is_empty() {
+            let socket = std::net::TcpListener::bind("127.0.0.1:0").map_err(failed)?;
+            socket.set_nonblocking(true).map_err(failed)?;
+            address = socket.local_addr().map_err(failed)?.to_string();
+            sockets.push(Socket::Tcp(world::API_PORT, socket));
+        }
+        let servers = inside::serve(sockets, &api, front).map_err(failed)?;
         let journal = Arc::new(Journal::new(Arc::clone(&spec), logs, clock.clone()));
         let freezer = Freezer::new(sandbox.clone());
-        let runner = Runner { spec, interpreter, credentials, sandbox, exchange, journal };
+        let runner = Runner {
+            spec,
+            interpreter,
+            credentials,
+            sandbox,
+            places,
+            api: address,
+            exchange,
+            journal,
+        };
         let mut environment = Environment {
             runner,
             running: Running::default(),

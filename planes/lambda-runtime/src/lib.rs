@@ -12,6 +12,7 @@ mod inside;
 mod logs;
 mod outcome;
 mod pipes;
+mod plain;
 mod report;
 mod runner;
 mod runtimes;

@@ -10,6 +10,7 @@ use parking_lot::Mutex;
 use tokio::task::JoinHandle;
 
 use crate::pipes::{Cut, Journal, Pipe};
+use crate::plain::Places;
 use crate::runtimes::{Interpreter, Language};
 use crate::state::Exchange;
 use crate::world;
@@ -29,6 +30,9 @@ pub struct Runner {
     pub interpreter: Interpreter,
     pub credentials: Credentials,
     pub sandbox: Sandbox,
+    pub places: Places,
+    /// Where the Runtime API listens, as the processes reach it.
+    pub api: String,
     pub exchange: Exchange,
     pub journal: Arc<Journal>,
 }
@@ -113,7 +117,8 @@ impl Runner {
                 .map_err(no_pipe)?,
         );
         let mut third = None;
-        if !extension && self.interpreter.language != Language::Provided {
+        let framed = self.interpreter.language != Language::Provided && self.places.has_frames();
+        if !extension && framed {
             let (read, write) = std::io::pipe().map_err(no_pipe)?;
             running.pipes.push(
                 Pipe::start(read.into(), Cut::Frames, Arc::clone(&self.journal))
@@ -121,14 +126,17 @@ impl Runner {
             );
             third = Some(OwnedFd::from(write));
         }
-        let api = format!("127.0.0.1:{}", world::API_PORT);
-        let variables = world::variables(&self.spec, &self.interpreter, &self.credentials, &api);
+        let variables =
+            world::variables(&self.spec, &self.interpreter, &self.credentials, &self.api);
+        let variables = self.places.variables(variables, &self.spec);
+        let words: Vec<OsString> =
+            words.iter().map(|w| self.places.path(&w.to_string_lossy()).into()).collect();
         let null = std::fs::File::open("/dev/null").map_err(no_pipe)?;
         let program = Program {
             program: words.first().cloned().unwrap_or_default().into(),
-            arguments: words.to_vec(),
+            arguments: words,
             environment: variables.iter().map(|(n, v)| format!("{n}={v}").into()).collect(),
-            folder: "/var/task".into(),
+            folder: self.places.path("/var/task").into(),
             stdin: null.into(),
             stdout: write.try_clone().map_err(no_pipe)?.into(),
             stderr: write.into(),

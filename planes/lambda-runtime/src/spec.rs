@@ -118,6 +118,12 @@ pub trait Front: Send + Sync {
     /// A DNS query from inside. `None` sends no answer.
     fn resolve(&self, query: &[u8]) -> Option<Vec<u8>>;
 
+    /// Where clients on this machine reach AWS's services: for functions that run as plain
+    /// processes, to which AWS's names cannot lead here.
+    fn endpoint(&self) -> Option<String> {
+        None
+    }
+
     /// A datagram for the X-Ray daemon at 127.0.0.1:2000.
     fn xray(&self, datagram: Bytes, spec: &Spec);
 }

@@ -23,7 +23,7 @@ const MB_PER_CPU: u32 = 1769;
 /// As on Lambda, for processes and threads together.
 const PROCESSES: u32 = 1024;
 
-const CA_BUNDLE: &str = "/etc/pki/tls/certs/ca-bundle.crt";
+pub const CA_BUNDLE: &str = "/etc/pki/tls/certs/ca-bundle.crt";
 const OUR_CA: &str = "/var/runtime/ca-cert.pem";
 
 /// Where the pieces of the machine's own trust may be.
@@ -93,6 +93,11 @@ impl Assets {
         }
     }
 
+    /// The CAs that environments trust.
+    pub fn bundle(&self) -> PathBuf {
+        self.folder.join("ca-bundle.pem")
+    }
+
     /// Our own part of `/var/runtime`.
     pub fn runtime(&self, language: Language) -> PathBuf {
         self.folder.join(match language {
@@ -108,7 +113,7 @@ pub fn layout(spec: &Spec, interpreter: &Interpreter, assets: &Assets) -> Layout
     let (mut binds, mut links) = base();
     binds.push(Bind::read_only(&spec.code, "/var/task"));
     binds.push(Bind::read_only(assets.runtime(interpreter.language), "/var/runtime"));
-    let bundle = assets.folder.join("ca-bundle.pem");
+    let bundle = assets.bundle();
     for place in [CA_BUNDLE, "/etc/ssl/certs/ca-certificates.crt", "/etc/ssl/cert.pem"] {
         binds.push(Bind::read_only(&bundle, place));
     }

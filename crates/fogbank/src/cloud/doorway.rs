@@ -70,6 +70,10 @@ impl fogbank_lambda_runtime::Front for Doorway {
         }
     }
 
+    fn endpoint(&self) -> Option<String> {
+        self.open.get().map(|o| fogbank_core::Cloud::endpoint(&*o.gateway))
+    }
+
     fn xray(&self, datagram: Bytes, spec: &Spec) {
         tracing::trace!("{} bytes for X-Ray from {}", datagram.len(), spec.function_name);
     }

@@ -14,6 +14,8 @@ const env = process.env;
 const jsonLogs = env.AWS_LAMBDA_LOG_FORMAT === 'JSON';
 const fd = Number(env._LAMBDA_TELEMETRY_LOG_FD) || 0;
 delete env._LAMBDA_TELEMETRY_LOG_FD;
+delete env._FOGBANK_SDK;
+delete env._FOGBANK_OPT;
 
 // ---- The Runtime API ----
 

@@ -381,7 +381,8 @@ def set_up_path():
     version = "python%d.%d" % sys.version_info[:2]
     ours = os.path.dirname(__file__)
     rest = [p for p in sys.path if p != ours]
-    sys.path[:] = [root, "/opt/python/lib/%s/site-packages" % version, "/opt/python"]
+    layers = ENV.pop("_FOGBANK_OPT", "/opt") + "/python"
+    sys.path[:] = [root, "%s/lib/%s/site-packages" % (layers, version), layers]
     sys.path += rest + [ours, ENV.pop("_FOGBANK_SDK", "/var/sdk")]
 
 

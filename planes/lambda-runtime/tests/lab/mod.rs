@@ -38,6 +38,9 @@ impl Front for Gate {
         }
         Some(reply)
     }
+    fn endpoint(&self) -> Option<String> {
+        Some("http://127.0.0.1:1".to_owned())
+    }
     fn xray(&self, datagram: Bytes, _: &Spec) {
         self.segments.lock().push(datagram);
     }
@@ -98,6 +101,26 @@ impl Lab {
         Some(Lab { environments, gate, folder })
     }
 
+    /// The same without sandboxes.
+    pub fn plain(runtime: &str) -> Option<Lab> {
+        let folder = tempfile::tempdir().unwrap();
+        let gate = Arc::new(Gate::default());
+        let runtimes = Runtimes::new(folder.path().join("cache"));
+        if let Err(why) = runtimes.find(runtime) {
+            eprintln!("skipped: {why}");
+            return None;
+        }
+        let environments = Environments::without_sandboxes(Options {
+            scratch: folder.path().join("scratch"),
+            runtimes,
+            front: Arc::clone(&gate) as Arc<dyn Front>,
+            ca_pem: "".into(),
+            clock: Clock::default(),
+            ids: Ids::system(),
+        });
+        Some(Lab { environments, gate, folder })
+    }
+
     pub fn path(&self) -> &Path {
         self.folder.path()
     }
@@ -140,15 +163,18 @@ impl Lab {
 
     pub async fn start(&self, spec: Spec) -> (Environment, Arc<Log>) {
         let log = Arc::new(Log::default());
-        let credentials = Credentials {
-            access_key: "ASIAEXAMPLE".into(),
-            secret: "secret".into(),
-            token: "token".into(),
-            expires: Timestamp::MAX,
-        };
         let to = Arc::clone(&log) as Arc<dyn Logs>;
-        let e = self.environments.start(Arc::new(spec), credentials, to).await.unwrap();
+        let e = self.environments.start(Arc::new(spec), credentials(), to).await.unwrap();
         (e, log)
+    }
+}
+
+pub fn credentials() -> Credentials {
+    Credentials {
+        access_key: "ASIAEXAMPLE".into(),
+        secret: "secret".into(),
+        token: "token".into(),
+        expires: Timestamp::MAX,
     }
 }
 
