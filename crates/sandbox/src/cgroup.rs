@@ -75,7 +75,7 @@ impl Groups {
         if let Some(p) = &groups.cpu {
             let n = std::thread::available_parallelism().map_or(1, usize::from);
             let (file, one) = if p.v2 { ("cpu.weight", 100) } else { ("cpu.shares", 1024) };
-            let _ = p.write(file, (n * one).min(10_000));
+            let _ = p.write(file, &((n * one).min(10_000)));
         }
         groups
     }
@@ -199,19 +199,19 @@ impl Group {
         self.set_weight(l.cpu_millis)?;
         if let Some(p) = &self.cpu {
             if p.v2 {
-                p.write("cpu.max", format!("{quota} 100000"))?;
+                p.write("cpu.max", &format!("{quota} 100000"))?;
             } else {
-                p.write("cpu.cfs_quota_us", quota)?;
+                p.write("cpu.cfs_quota_us", &quota)?;
             }
         }
         if let Some(p) = &self.pids {
-            p.write("pids.max", l.processes)?;
+            p.write("pids.max", &l.processes)?;
         }
         if let Some(p) = &self.memory
             && p.v2
         {
             // Where swap is not accounted for, the file is not there.
-            let _ = p.write("memory.swap.max", 0);
+            let _ = p.write("memory.swap.max", &0);
         }
         self.set_memory(l.memory)
     }
@@ -222,8 +222,8 @@ impl Group {
     /// What the kernel answers.
     pub fn set_weight(&self, cpu_millis: u32) -> io::Result<()> {
         match &self.cpu {
-            Some(p) if p.v2 => p.write("cpu.weight", (cpu_millis / 10).clamp(1, 10_000)),
-            Some(p) => p.write("cpu.shares", (cpu_millis * 1024 / 1000).max(2)),
+            Some(p) if p.v2 => p.write("cpu.weight", &((cpu_millis / 10).clamp(1, 10_000))),
+            Some(p) => p.write("cpu.shares", &((cpu_millis * 1024 / 1000).max(2))),
             None => Ok(()),
         }
     }
@@ -235,13 +235,13 @@ impl Group {
     pub fn set_memory(&self, bytes: u64) -> io::Result<()> {
         let Some(p) = &self.memory else { return Ok(()) };
         if p.v2 {
-            return p.write("memory.max", bytes);
+            return p.write("memory.max", &bytes);
         }
         // The limit with swap may not be the lower one, at any moment.
-        let swap = p.write("memory.memsw.limit_in_bytes", bytes);
-        p.write("memory.limit_in_bytes", bytes)?;
+        let swap = p.write("memory.memsw.limit_in_bytes", &bytes);
+        p.write("memory.limit_in_bytes", &bytes)?;
         if swap.is_err() {
-            let _ = p.write("memory.memsw.limit_in_bytes", bytes);
+            let _ = p.write("memory.memsw.limit_in_bytes", &bytes);
         }
         Ok(())
     }
@@ -281,9 +281,9 @@ impl Group {
     pub fn freeze(&self, frozen: bool) -> bool {
         let Some(p) = &self.freezer else { return false };
         let written = if p.v2 {
-            p.write("cgroup.freeze", u8::from(frozen))
+            p.write("cgroup.freeze", &u8::from(frozen))
         } else {
-            p.write("freezer.state", if frozen { "FROZEN" } else { "THAWED" })
+            p.write("freezer.state", &(if frozen { "FROZEN" } else { "THAWED" }))
         };
         written.is_ok()
     }
@@ -351,7 +351,7 @@ impl Group {
 }
 
 impl Place {
-    fn write(&self, file: &str, value: impl ToString) -> io::Result<()> {
+    fn write(&self, file: &str, value: &dyn std::fmt::Display) -> io::Result<()> {
         let mut options = OpenOptions::new();
         let mut f = options.write(true).open(self.base.join(file))?;
         io::Write::write_all(&mut f, value.to_string().as_bytes())

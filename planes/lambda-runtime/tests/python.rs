@@ -27,7 +27,7 @@ def handler(event, context):
     i.tenant = Some("blue".into());
     let first = e.invoke(i).await;
     let r = result(&first);
-    println!("{r} {first:?} {:?}", log.text());
+    assert!(log.text()[0].starts_with("INIT_START Runtime Version: python:3."), "{:?}", log.text());
     assert_eq!(r["n"], 1);
     assert_eq!(r["id"], "8f507cfc-0000-4697-b07a-ac58fc914c95");
     assert_eq!(r["tenant"], "blue");
@@ -42,11 +42,6 @@ def handler(event, context):
     assert_eq!(second.init, None);
     let tail = String::from_utf8(second.log_tail.to_vec()).unwrap();
     assert!(tail.starts_with("START RequestId: 8f507cfc-0000-4697-b07a-ac58fc914c95 Version: $LATEST\nhello again\nEND RequestId: "), "{tail}");
-    for n in 0..20 {
-        let t = std::time::Instant::now();
-        let o = e.invoke(event(r#"{"name":"again"}"#)).await;
-        println!("warm {n} {:?} {:?}", t.elapsed(), o.duration);
-    }
     e.shutdown(fogbank_lambda_runtime::Shutdown::Spindown).await;
 }
 
@@ -123,9 +118,6 @@ def handler(event, context):
     assert_eq!(failure(&o)["errorType"], "Runtime.OutOfMemory");
     let o = e.invoke(event(r#"{"do":"fine"}"#)).await;
     assert_eq!(result(&o), "fine");
-    for l in log.text() {
-        println!("{l:?}");
-    }
     let lines = log.function();
     assert!(lines.iter().any(|l| l == "asleep"));
     assert!(

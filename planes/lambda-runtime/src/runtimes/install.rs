@@ -137,6 +137,8 @@ impl Runtimes {
             let mut pip = Command::new(&found.program);
             pip.args(["-m", "pip", "install", "--no-input", "--upgrade", "--target"]);
             pip.arg(folder).arg("boto3").args(packages);
+            // What it warns of does not concern a folder of its own.
+            pip.env("PIP_ROOT_USER_ACTION", "ignore").env("PIP_DISABLE_PIP_VERSION_CHECK", "1");
             run(pip, "pip")?;
             Ok(folder.to_owned())
         })
