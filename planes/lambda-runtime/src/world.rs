@@ -127,6 +127,10 @@ pub fn layout(spec: &Spec, interpreter: &Interpreter, assets: &Assets) -> Layout
     }
     if let Some(sdk) = &interpreter.sdk {
         binds.push(Bind::read_only(sdk, "/var/sdk"));
+        if interpreter.language == Language::Node {
+            // An ES module's imports are looked for in the folders above it, and only there.
+            links.push(("/var/sdk/node_modules".into(), "/var/node_modules".into()));
+        }
     }
     for m in &spec.mounts {
         binds.push(Bind { writable: !m.read_only, ..Bind::read_only(&m.source, &m.target) });

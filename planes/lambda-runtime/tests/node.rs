@@ -197,3 +197,21 @@ exports.plain = async () => 'plain';
     let (parts, _) = streamed(&mut e).await;
     assert_eq!(data(&parts)[..], *b"\"plain\"");
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_sdk_is_found_by_both_kinds_of_modules() {
+    let Some(lab) = Lab::open(RUNTIME) else { return };
+    let package = lab.path().join("cache/sdk/node/node_modules/@aws-sdk/client-x");
+    std::fs::create_dir_all(&package).unwrap();
+    std::fs::write(package.join("package.json"), r#"{"main":"index.js"}"#).unwrap();
+    std::fs::write(package.join("index.js"), "exports.X = 'sdk'").unwrap();
+    for (file, code) in [
+        ("a.js", "const { X } = require('@aws-sdk/client-x'); exports.handler = async () => X"),
+        ("a.mjs", "import { X } from '@aws-sdk/client-x'; export const handler = async () => X"),
+    ] {
+        let (mut e, log) = lab.start(lab.function(RUNTIME, "a.handler", &[(file, code)])).await;
+        let o = e.invoke(event("{}")).await;
+        assert_eq!(result(&o), "sdk", "{:?}", log.text());
+        assert!(!log.text()[0].contains("without the AWS SDK"));
+    }
+}
