@@ -10,6 +10,8 @@
 mod access_log;
 mod address;
 mod authorizer;
+mod cache;
+mod change;
 mod document;
 mod event;
 mod expression;
@@ -24,6 +26,10 @@ mod visit;
 pub use access_log::{AccessLog, Format, Logs};
 pub use address::{API_ID, is_api_id};
 pub use authorizer::{Allowed, Answers, Verdict, allows};
+pub use cache::Cache;
+pub use change::{
+    Api, Change, Child, MOST, api_key, api_of, apis_of, child_key, children, new_id, page_of, shown,
+};
 pub use document::Json;
 pub use event::{
     Binary, Claims, Rest, Simple, forwarded, is_hop, is_text, media_type, rest_event, simple_event,

@@ -2,16 +2,16 @@
 
 use std::collections::BTreeMap;
 
-use fogbank_apigw::{Function, Json};
+use fogbank_apigw::{Function, Json, apis_of, new_id};
 use fogbank_core::value::{from_value, to_value};
 use fogbank_core::{Cx, Op, Result, Time, Value, map, ops, page};
-use fogbank_store::{Key, Lock, Range, Table};
+use fogbank_store::Table;
 use serde::{Deserialize, Serialize};
 
 use crate::ApiGatewayV2;
 use crate::authz::check;
 use crate::change::Change;
-use crate::document::{PageInput, api_key, new_id, overlay, text};
+use crate::document::{PageInput, overlay, text};
 use crate::error::bad_request;
 use crate::integration::Integration;
 use crate::route::Route;
@@ -27,8 +27,29 @@ pub const OPS: &[Op<ApiGatewayV2>] = ops![
 ];
 
 pub static APIS: Table<Json<Api>> = Table::new("apigatewayv2.api");
-/// By account and region.
-pub static OWNED: Table<()> = Table::new("apigatewayv2.owned");
+static OWNED: Table<()> = Table::new("apigatewayv2.owned");
+pub static VERSIONS: Table<u64> = Table::new("apigatewayv2.version");
+
+impl fogbank_apigw::Api for Api {
+    fn table() -> &'static Table<Json<Self>> {
+        &APIS
+    }
+    fn versions() -> &'static Table<u64> {
+        &VERSIONS
+    }
+    fn owned() -> &'static Table<()> {
+        &OWNED
+    }
+    fn id(&self) -> &str {
+        &self.api_id
+    }
+    fn account(&self) -> &str {
+        &self.account
+    }
+    fn region(&self) -> &str {
+        &self.region
+    }
+}
 
 /// An API.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -137,12 +158,7 @@ async fn create_api(gw: &ApiGatewayV2, cx: &Cx, input: Value) -> Result<Value> {
     api.region = cx.region.clone().into_owned();
     api.created_date = Some(Time(cx.now));
     let shown = to_value(&api)?;
-    let key = api_key(&api.api_id);
-    let owned = Key::new().str(&api.account).str(&api.region).str(&api.api_id);
-    let mut tx = gw.store.lock(&[Lock::exclusive(&APIS, &key)]).await;
-    tx.put(&OWNED, &owned, &());
-    let mut change = Change::new(cx, api, tx);
-    change.put_api();
+    let mut change = gw.create(cx, api).await;
     match input.str("Target") {
         Some(target) => quick_create(&mut change, target, &input).await?,
         None if input.get("RouteKey").is_some() || input.get("CredentialsArn").is_some() => {
@@ -198,29 +214,9 @@ async fn get_api(gw: &ApiGatewayV2, cx: &Cx, input: Value) -> Result<Value> {
 /// <https://docs.aws.amazon.com/apigatewayv2/latest/api-reference/apis.html#GetApis>
 async fn get_apis(gw: &ApiGatewayV2, cx: &Cx, input: PageInput) -> Result<Value> {
     let (limit, after) = input.read()?;
-    let owner = Key::new().str(&cx.account).str(&cx.region);
-    let mut range = Range::prefix(&owner);
-    if let Some(after) = &after {
-        range = range.after(&owner.clone().str(after));
-    }
-    let mut found = gw.store.scan(&OWNED, range, limit + 1).await?;
-    let more = found.len() > limit;
-    found.truncate(limit);
-    let ids: Vec<String> = found
-        .iter()
-        .filter_map(|(k, ())| k.parts().nth(2))
-        .filter_map(|p| match p {
-            fogbank_store::Part::Str(s) => Some(s.into_owned()),
-            _ => None,
-        })
-        .collect();
-    let mut items = Vec::with_capacity(ids.len());
-    for id in &ids {
-        if let Some(api) = gw.store.get(&APIS, &api_key(id)).await? {
-            items.push(to_value(&api.0)?);
-        }
-    }
-    let next = ids.last().filter(|_| more).map(|id| page::encode(id));
+    let (found, more) = apis_of::<Api>(&gw.store, cx, after.as_deref(), limit).await?;
+    let next = found.last().filter(|_| more).map(|a| page::encode(&a.api_id));
+    let items = found.iter().map(to_value).collect::<Result<Vec<_>>>()?;
     Ok(map! { "Items" => items, "NextToken" => next })
 }
 
@@ -265,7 +261,7 @@ async fn update_api(gw: &ApiGatewayV2, cx: &Cx, input: Value) -> Result<Value> {
 
 /// <https://docs.aws.amazon.com/apigatewayv2/latest/api-reference/apis-apiid.html#DeleteApi>
 async fn delete_api(gw: &ApiGatewayV2, cx: &Cx, input: Value) -> Result<()> {
-    gw.change(cx, text(&input, "ApiId")?).await?.delete_api(&OWNED).await
+    gw.change(cx, text(&input, "ApiId")?).await?.delete_api().await
 }
 
 /// <https://docs.aws.amazon.com/apigatewayv2/latest/api-reference/apis-apiid-cors.html>

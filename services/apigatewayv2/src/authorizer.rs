@@ -1,6 +1,6 @@
 //! Authorizers: JWTs of an issuer, or a function that decides.
 
-use fogbank_apigw::{Function, Json};
+use fogbank_apigw::{Child, Function, Json, new_id};
 use fogbank_core::value::from_value;
 use fogbank_core::{Cx, Op, Result, Value, ops};
 use fogbank_store::Table;
@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use crate::ApiGatewayV2;
 use crate::authz::check;
 use crate::change::shown;
-use crate::document::{Child, new_id, overlay, text};
+use crate::document::{overlay, text};
 use crate::error::{bad_request, conflict};
 use crate::route::Route;
 

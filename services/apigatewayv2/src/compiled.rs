@@ -3,31 +3,20 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use fogbank_apigw::{Format, Rate, Template, Tree};
+use fogbank_apigw::{Format, Rate, Template, Tree, api_key, child_key, children};
 use fogbank_core::Result;
-use parking_lot::Mutex;
 
 use crate::ApiGatewayV2;
-use crate::api::{APIS, Api, Cors};
+use crate::api::{APIS, Api, Cors, VERSIONS};
 use crate::authorizer::Authorizer;
-use crate::change::VERSIONS;
 use crate::deployment::{SNAPSHOTS, Snapshot};
-use crate::document::{api_key, child_key};
 use crate::integration::Integration;
 use crate::route::{Route, parse_key};
 use crate::serve::mapping::Mappings;
 use crate::stage::{RouteSettings, Stage};
 
-/// What is compiled, by API. An entry counts while the store has its version.
-#[derive(Default)]
-pub struct Cache(Mutex<HashMap<String, Arc<Compiled>>>);
-
-/// APIs kept at most.
-const MOST: usize = 1000;
-
 /// An API and its stages.
 pub struct Compiled {
-    version: u64,
     pub api: Api,
     pub stages: HashMap<String, Arc<Serving>>,
 }
@@ -60,43 +49,22 @@ pub struct Behind {
 impl ApiGatewayV2 {
     /// The API of this id as it is now; `None` when it is not one of ours.
     pub async fn compiled(&self, id: &str) -> Result<Option<Arc<Compiled>>> {
-        let key = api_key(id);
-        let Some(mut version) = self.store.get(&VERSIONS, &key).await? else { return Ok(None) };
-        if let Some(kept) = self.compiled.0.lock().get(id).filter(|c| c.version == version) {
-            return Ok(Some(Arc::clone(kept)));
-        }
-        loop {
-            let made = self.compile(id, version).await?;
-            match self.store.get(&VERSIONS, &key).await? {
-                Some(now) if now == version => {
-                    let Some(made) = made.map(Arc::new) else { return Ok(None) };
-                    let mut all = self.compiled.0.lock();
-                    if all.len() >= MOST {
-                        all.clear();
-                    }
-                    all.insert(id.to_owned(), Arc::clone(&made));
-                    return Ok(Some(made));
-                }
-                // It changed meanwhile: what was read may be of two minds.
-                Some(now) => version = now,
-                None => return Ok(None),
-            }
-        }
+        self.compiled.get(&self.store, &VERSIONS, id, || self.compile(id)).await
     }
 
-    async fn compile(&self, id: &str, version: u64) -> Result<Option<Compiled>> {
+    async fn compile(&self, id: &str) -> Result<Option<Compiled>> {
         let Some(api) = self.store.get(&APIS, &api_key(id)).await?.map(|j| j.0) else {
             return Ok(None);
         };
         let mut stages = HashMap::new();
         let mut live: Option<Arc<Snapshot>> = None;
-        for stage in self.children::<Stage>(id).await? {
+        for stage in children::<Stage>(&self.store, id).await? {
             let snapshot = if stage.auto_deploy == Some(true) {
                 if live.is_none() {
                     live = Some(Arc::new(Snapshot {
-                        routes: self.children(id).await?,
-                        integrations: self.children(id).await?,
-                        authorizers: self.children(id).await?,
+                        routes: children(&self.store, id).await?,
+                        integrations: children(&self.store, id).await?,
+                        authorizers: children(&self.store, id).await?,
                         cors: api.cors_configuration.clone(),
                     }));
                 }
@@ -112,7 +80,7 @@ impl ApiGatewayV2 {
             };
             stages.insert(stage.stage_name.clone(), Arc::new(Serving::new(stage, &snapshot)));
         }
-        Ok(Some(Compiled { version, api, stages }))
+        Ok(Some(Compiled { api, stages }))
     }
 }
 

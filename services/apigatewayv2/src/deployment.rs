@@ -1,6 +1,6 @@
 //! Deployments: what an API was at a moment, for stages to serve.
 
-use fogbank_apigw::Json;
+use fogbank_apigw::{Child, Json, child_key, new_id};
 use fogbank_core::{Cx, Op, Result, Time, Value, ops};
 use fogbank_store::Table;
 use serde::{Deserialize, Serialize};
@@ -10,7 +10,7 @@ use crate::api::Cors;
 use crate::authorizer::Authorizer;
 use crate::authz::check;
 use crate::change::{Change, shown};
-use crate::document::{Child, child_key, new_id, text};
+use crate::document::text;
 use crate::error::bad_request;
 use crate::integration::Integration;
 use crate::route::Route;

@@ -2,43 +2,15 @@
 
 use std::collections::BTreeMap;
 
-use fogbank_apigw::Json;
+use fogbank_apigw::{Child, api_of, child_key, page_of};
 use fogbank_core::value::{from_value, to_value};
 use fogbank_core::{ApiError, Cx, Result, Value, map, page};
-use fogbank_store::{Key, Range, Table};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
 use crate::ApiGatewayV2;
 use crate::api::Api;
 use crate::error::{bad_request, no_such_api, not_found};
-
-/// A document below an API.
-pub trait Child: Serialize + DeserializeOwned + Clone + Send + Sync + 'static {
-    /// The word for it in messages.
-    const KIND: &'static str;
-    /// The member that holds its id.
-    const ID: &'static str;
-    fn table() -> &'static Table<Json<Self>>;
-    fn id(&self) -> &str;
-}
-
-/// The most documents of a kind that an API may have.
-pub const MOST: usize = 1000;
-
-pub fn api_key(id: &str) -> Key {
-    Key::new().str(id)
-}
-
-pub fn child_key(api: &str, id: &str) -> Key {
-    Key::new().str(api).str(id)
-}
-
-/// An id as API Gateway makes them.
-pub fn new_id(cx: &Cx, length: usize) -> String {
-    let first = cx.ids().pick(b"abcdefghijklmnopqrstuvwxyz", 1);
-    first + &cx.ids().pick(b"abcdefghijklmnopqrstuvwxyz0123456789", length - 1)
-}
 
 /// The input's member `name`, which the model requires.
 pub fn text<'v>(input: &'v Value, name: &str) -> Result<&'v str> {
@@ -109,9 +81,8 @@ impl PageInput {
 impl ApiGatewayV2 {
     /// An API of the caller's account and region.
     pub async fn api(&self, cx: &Cx, id: &str) -> Result<Api> {
-        let found = self.store.get(&crate::api::APIS, &api_key(id)).await?;
-        let own = |a: &Api| a.account == cx.account && a.region == cx.region;
-        found.map(|j| j.0).filter(own).ok_or_else(|| no_such_api(&cx.account, id))
+        let found = api_of(&self.store, cx, id).await?;
+        found.ok_or_else(|| no_such_api(&cx.account, id))
     }
 
     pub async fn child<T: Child>(&self, cx: &Cx, api: &str, id: &str) -> Result<T> {
@@ -131,21 +102,9 @@ impl ApiGatewayV2 {
         let api = text(&input, "ApiId")?.to_owned();
         self.api(cx, &api).await?;
         let (limit, after) = from_value::<PageInput>(input)?.read()?;
-        let mut range = Range::prefix(&api_key(&api));
-        if let Some(after) = after {
-            range = range.after(&child_key(&api, &after));
-        }
-        let mut found = self.store.scan(T::table(), range, limit + 1).await?;
-        let more = found.len() > limit;
-        found.truncate(limit);
-        let next = found.last().filter(|_| more).map(|(_, d)| page::encode(d.0.id()));
-        let items = found.iter().map(|(_, d)| to_value(&d.0)).collect::<Result<Vec<_>>>()?;
+        let (found, more) = page_of::<T>(&self.store, &api, after.as_deref(), limit).await?;
+        let next = found.last().filter(|_| more).map(|d| page::encode(d.id()));
+        let items = found.iter().map(to_value).collect::<Result<Vec<_>>>()?;
         Ok(map! { "Items" => items, "NextToken" => next })
-    }
-
-    /// All documents of a kind that an API has.
-    pub async fn children<T: Child>(&self, api: &str) -> Result<Vec<T>> {
-        let found = self.store.scan(T::table(), Range::prefix(&api_key(api)), MOST).await?;
-        Ok(found.into_iter().map(|(_, d)| d.0).collect())
     }
 }

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use fogbank_apigw::{Function, Json};
+use fogbank_apigw::{Child, Function, Json, new_id};
 use fogbank_core::value::from_value;
 use fogbank_core::{Cx, Op, Result, Value, ops};
 use fogbank_store::Table;
@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 use crate::ApiGatewayV2;
 use crate::authz::check;
 use crate::change::shown;
-use crate::document::{Child, new_id, overlay, text, without_empty};
+use crate::document::{overlay, text, without_empty};
 use crate::error::{bad_request, conflict};
 use crate::route::Route;
 

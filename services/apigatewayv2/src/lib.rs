@@ -4,7 +4,7 @@
 
 use std::sync::Arc;
 
-use fogbank_apigw::{Answers, Logs, Outbound, Throttles};
+use fogbank_apigw::{Answers, Cache, Logs, Outbound, Throttles};
 use fogbank_core::Service;
 use fogbank_store::Store;
 
@@ -23,10 +23,12 @@ mod serve;
 mod stage;
 mod tag;
 
+use compiled::Compiled;
+
 /// The service's state, and what its front remembers.
 pub struct ApiGatewayV2 {
     store: Store,
-    compiled: compiled::Cache,
+    compiled: Cache<Compiled>,
     keys: jwt::Keys,
     outbound: Outbound,
     throttles: Throttles,
@@ -40,7 +42,7 @@ impl ApiGatewayV2 {
     pub fn new(store: Store, logs: Arc<Logs>) -> Arc<Self> {
         Arc::new(ApiGatewayV2 {
             store,
-            compiled: compiled::Cache::default(),
+            compiled: Cache::default(),
             keys: jwt::Keys::default(),
             outbound: Outbound::default(),
             throttles: Throttles::default(),

@@ -1,6 +1,6 @@
 //! Routes: which requests go to which integration.
 
-use fogbank_apigw::{Json, Pattern};
+use fogbank_apigw::{Child, Json, Pattern, new_id};
 use fogbank_core::value::from_value;
 use fogbank_core::{Cx, Op, Result, Value, ops};
 use fogbank_store::Table;
@@ -10,7 +10,7 @@ use crate::ApiGatewayV2;
 use crate::authorizer::Authorizer;
 use crate::authz::check;
 use crate::change::{Change, shown};
-use crate::document::{Child, new_id, overlay, text};
+use crate::document::{overlay, text};
 use crate::error::{bad_request, conflict};
 use crate::integration::Integration;
 

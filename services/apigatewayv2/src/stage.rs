@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use fogbank_apigw::{Format, Json};
+use fogbank_apigw::{Child, Format, Json};
 use fogbank_core::value::from_value;
 use fogbank_core::{Cx, Op, Result, Time, Value, ops};
 use fogbank_store::Table;
@@ -12,7 +12,7 @@ use crate::ApiGatewayV2;
 use crate::authz::check;
 use crate::change::{Change, shown};
 use crate::deployment::{Deployment, snapshot};
-use crate::document::{Child, overlay, text, without_empty};
+use crate::document::{overlay, text, without_empty};
 use crate::error::{bad_request, conflict};
 use crate::route::Route;
 
