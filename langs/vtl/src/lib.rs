@@ -17,6 +17,7 @@ mod ast;
 mod compare;
 mod expr;
 mod format;
+pub mod jsonpath;
 mod lists;
 mod numbers;
 mod parse;

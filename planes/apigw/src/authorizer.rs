@@ -101,6 +101,15 @@ pub fn allows(verdict: &Verdict, visit: &Visit, account: &str, resource: &str) -
     }
 }
 
+/// Whether a text is a policy that an API may have.
+///
+/// # Errors
+/// A sentence on what is wrong with it.
+pub fn check_policy(text: &str) -> Result<(), String> {
+    use fogbank_policy::{Policy, Usage};
+    Policy::parse(text, Usage::Resource).map(|_| ()).map_err(|e| e.to_string())
+}
+
 /// What comes of a verdict.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Allowed {

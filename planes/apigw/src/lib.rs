@@ -25,7 +25,7 @@ mod visit;
 
 pub use access_log::{AccessLog, Format, Logs};
 pub use address::{API_ID, is_api_id};
-pub use authorizer::{Allowed, Answers, Verdict, allows};
+pub use authorizer::{Allowed, Answers, Verdict, allows, check_policy};
 pub use cache::Cache;
 pub use change::{
     Api, Change, Child, MOST, api_key, api_of, apis_of, child_key, children, new_id, page_of, shown,

@@ -65,6 +65,13 @@ impl Visit {
         }
     }
 
+    /// A request that nobody sent: to try an API.
+    #[must_use]
+    pub fn internal(cloud: Arc<dyn Cloud>, parts: Parts, body: Bytes, from: IpAddr) -> Self {
+        let peer = Peer { address: std::net::SocketAddr::new(from, 0), tls: true };
+        Visit::new(cloud, parts, body, peer, "testPrefix.testDomainName".into())
+    }
+
     #[must_use]
     pub fn headers(&self) -> &HeaderMap {
         &self.parts.headers

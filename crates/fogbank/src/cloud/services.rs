@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use fogbank_apigateway::ApiGateway;
 use fogbank_apigatewayv2::ApiGatewayV2;
 use fogbank_apigw::{ExecuteApi, Front};
 use fogbank_cloudwatch::CloudWatch;
@@ -167,8 +168,11 @@ fn lambda(base: &Base<'_>, parts: &mut Parts) {
 /// REST and HTTP APIs, and the names that serve them.
 fn api_gateway(base: &Base<'_>, parts: &mut Parts) {
     let logs = Arc::new(fogbank_apigw::Logs::default());
+    let v1 = ApiGateway::new(base.state.store.clone(), Arc::clone(&logs));
     let v2 = ApiGatewayV2::new(base.state.store.clone(), Arc::clone(&logs));
-    let plane = Arc::new(ExecuteApi::new(vec![Arc::clone(&v2) as Arc<dyn Front>]));
+    let fronts = vec![Arc::clone(&v1) as Arc<dyn Front>, Arc::clone(&v2) as Arc<dyn Front>];
+    let plane = Arc::new(ExecuteApi::new(fronts));
+    parts.services.push(fogbank_apigateway::service(&v1));
     parts.services.push(fogbank_apigatewayv2::service(&v2));
     parts.planes.push(Arc::clone(&plane) as Arc<dyn Plane>);
     parts.start(move |cloud| {
