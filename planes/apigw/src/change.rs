@@ -55,7 +55,13 @@ pub fn new_id(cx: &Cx, length: usize) -> String {
 /// # Errors
 /// `InternalFailure` when it cannot be a value.
 pub fn shown<T: Serialize>(document: &T) -> Result<Value> {
-    to_value(document)
+    let mut value = to_value(document)?;
+    if let Value::Map(members) = &mut value {
+        // Whose an API is stands in its document, and in no answer.
+        let hidden = ["account", "region", "Account", "Region"];
+        members.retain(|(name, _)| !hidden.contains(&&**name));
+    }
+    Ok(value)
 }
 
 /// An API of the caller's account and region; `None` when there is none.

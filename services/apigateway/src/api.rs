@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use fogbank_apigw::{Change, Json, apis_of, new_id, shown};
-use fogbank_core::value::{from_value, to_value};
+use fogbank_core::value::from_value;
 use fogbank_core::{Cx, Op, Result, Time, Value, map, ops, page};
 use fogbank_store::Table;
 use serde::{Deserialize, Serialize};
@@ -187,7 +187,7 @@ async fn get_rest_apis(gw: &ApiGateway, cx: &Cx, input: PageInput) -> Result<Val
     let (limit, after) = input.read(25)?;
     let (found, more) = apis_of::<RestApi>(&gw.store, cx, after.as_deref(), limit).await?;
     let position = found.last().filter(|_| more).map(|a| page::encode(&a.id));
-    let items = found.iter().map(to_value).collect::<Result<Vec<_>>>()?;
+    let items = found.iter().map(shown).collect::<Result<Vec<_>>>()?;
     Ok(map! { "items" => items, "position" => position })
 }
 

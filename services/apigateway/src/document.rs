@@ -80,7 +80,7 @@ impl ApiGateway {
         let (limit, after) = from_value::<PageInput>(input.clone())?.read(25)?;
         let (found, more) = page_of::<T>(&self.store, api, after.as_deref(), limit).await?;
         let position = found.last().filter(|_| more).map(|d| page::encode(d.id()));
-        let items = found.iter().map(to_value).collect::<Result<Vec<_>>>()?;
+        let items = found.iter().map(shown).collect::<Result<Vec<_>>>()?;
         Ok(map! { "items" => items, "position" => position })
     }
 }

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use fogbank_apigw::{Child, Json, children, shown};
-use fogbank_core::value::{from_value, to_value};
+use fogbank_core::value::from_value;
 use fogbank_core::{Cx, Op, Result, Time, Value, map, ops};
 use fogbank_store::Table;
 use serde::{Deserialize, Serialize};
@@ -279,7 +279,7 @@ async fn get_stages(gw: &ApiGateway, cx: &Cx, input: Value) -> Result<Value> {
     let deployment = input.str("deploymentId");
     let all: Vec<Stage> = children(&gw.store, api).await?;
     let fits = |s: &&Stage| deployment.is_none_or(|d| s.deployment_id == d);
-    let items = all.iter().filter(fits).map(to_value).collect::<Result<Vec<_>>>()?;
+    let items = all.iter().filter(fits).map(shown).collect::<Result<Vec<_>>>()?;
     Ok(map! { "item" => items })
 }
 

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use fogbank_apigw::{Json, Rate, new_id, shown};
-use fogbank_core::value::{from_value, to_value};
+use fogbank_core::value::from_value;
 use fogbank_core::{Cx, Op, Result, Value, map, ops, page};
 use fogbank_store::{Key, Lock, Part, Range, Table, Tx};
 use jiff::Timestamp;
@@ -280,7 +280,7 @@ async fn get_usage_plans(gw: &ApiGateway, cx: &Cx, input: Value) -> Result<Value
     let more = plans.len() > limit;
     plans.truncate(limit);
     let position = plans.last().filter(|_| more).map(|p| page::encode(&p.id));
-    let items = plans.iter().map(to_value).collect::<Result<Vec<_>>>()?;
+    let items = plans.iter().map(shown).collect::<Result<Vec<_>>>()?;
     Ok(map! { "items" => items, "position" => position })
 }
 

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use fogbank_apigw::{Function, Json, apis_of, new_id};
-use fogbank_core::value::{from_value, to_value};
+use fogbank_core::value::from_value;
 use fogbank_core::{Cx, Op, Result, Time, Value, map, ops, page};
 use fogbank_store::Table;
 use serde::{Deserialize, Serialize};
@@ -157,7 +157,7 @@ async fn create_api(gw: &ApiGatewayV2, cx: &Cx, input: Value) -> Result<Value> {
     api.account = cx.account.clone();
     api.region = cx.region.clone().into_owned();
     api.created_date = Some(Time(cx.now));
-    let shown = to_value(&api)?;
+    let answer = shown(&api)?;
     let mut change = gw.create(cx, api).await;
     match input.str("Target") {
         Some(target) => quick_create(&mut change, target, &input).await?,
@@ -167,7 +167,7 @@ async fn create_api(gw: &ApiGatewayV2, cx: &Cx, input: Value) -> Result<Value> {
         None => {}
     }
     change.commit().await?;
-    Ok(shown)
+    Ok(answer)
 }
 
 /// An API with a target has an integration, a route and a stage of its own.
@@ -208,7 +208,7 @@ async fn quick_create(change: &mut Change<'_>, target: &str, input: &Value) -> R
 
 /// <https://docs.aws.amazon.com/apigatewayv2/latest/api-reference/apis-apiid.html#GetApi>
 async fn get_api(gw: &ApiGatewayV2, cx: &Cx, input: Value) -> Result<Value> {
-    to_value(&gw.api(cx, text(&input, "ApiId")?).await?)
+    shown(&gw.api(cx, text(&input, "ApiId")?).await?)
 }
 
 /// <https://docs.aws.amazon.com/apigatewayv2/latest/api-reference/apis.html#GetApis>
@@ -216,7 +216,7 @@ async fn get_apis(gw: &ApiGatewayV2, cx: &Cx, input: PageInput) -> Result<Value>
     let (limit, after) = input.read()?;
     let (found, more) = apis_of::<Api>(&gw.store, cx, after.as_deref(), limit).await?;
     let next = found.last().filter(|_| more).map(|a| page::encode(&a.api_id));
-    let items = found.iter().map(to_value).collect::<Result<Vec<_>>>()?;
+    let items = found.iter().map(shown).collect::<Result<Vec<_>>>()?;
     Ok(map! { "Items" => items, "NextToken" => next })
 }
 
@@ -252,11 +252,11 @@ async fn update_api(gw: &ApiGatewayV2, cx: &Cx, input: Value) -> Result<Value> {
     }
     api.check()?;
     change.api = api;
-    let shown = to_value(&change.api)?;
+    let answer = shown(&change.api)?;
     change.put_api();
     change.deploys();
     change.commit().await?;
-    Ok(shown)
+    Ok(answer)
 }
 
 /// <https://docs.aws.amazon.com/apigatewayv2/latest/api-reference/apis-apiid.html#DeleteApi>

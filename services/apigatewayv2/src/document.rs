@@ -104,7 +104,7 @@ impl ApiGatewayV2 {
         let (limit, after) = from_value::<PageInput>(input)?.read()?;
         let (found, more) = page_of::<T>(&self.store, &api, after.as_deref(), limit).await?;
         let next = found.last().filter(|_| more).map(|d| page::encode(d.id()));
-        let items = found.iter().map(to_value).collect::<Result<Vec<_>>>()?;
+        let items = found.iter().map(shown).collect::<Result<Vec<_>>>()?;
         Ok(map! { "Items" => items, "NextToken" => next })
     }
 }

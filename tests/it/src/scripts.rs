@@ -28,6 +28,7 @@ macro_rules! scripts {
 scripts![
     cloudwatch_alarms,
     cloudformation_stacks,
+    apigateway,
     apigatewayv2,
     cloudwatch_metrics,
     dynamodb_iam,
