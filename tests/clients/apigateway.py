@@ -110,7 +110,7 @@ method(shop, "POST")
 integration(shop, "POST", type="HTTP", integrationHttpMethod="POST", uri=url + "/shop?status=${stageVariables.status}",
             passthroughBehavior="NEVER", requestTemplates={"application/json": """#set($in = $input.path('$'))
 #set($context.requestOverride.header.x-over = "$in.items.size()")
-{"names": [#foreach($i in $in.items)"$util.escapeJavaScript($i.name)"#if($foreach.hasNext), #end#end], "first": $input.json('$.items[0]'), "none": $input.json('$.nope')}"""})
+{"names": [#foreach($i in $in.items)"$util.escapeJavaScript($i.name).replaceAll("\\\\'", "'")"#if($foreach.hasNext), #end#end], "first": $input.json('$.items[0]'), "none": $input.json('$.nope')}"""})
 response(shop, "POST", "200", templates={"application/json": """#set($context.responseOverride.header.x-back = "b")
 $input.json('$.body')"""}, parameters={"method.response.header.X-Backend": "integration.response.header.X-Backend",
                                           "method.response.header.X-Method": "integration.response.body.method"})
@@ -194,9 +194,10 @@ same((status, body, headers["content-type"]), (200, b"content", "text/plain"), "
 same((call(rid, "/prod/files/none")[0], json.loads(call(rid, "/prod/files/none")[2])), (404, {"missing": True}), "no object")
 assert f"assumed-role/gateway/" in call(rid, "/prod/who", "POST")[2].decode()
 client("kms").create_key()
-same(json.loads(call(rid, "/prod/keys", "POST", b'{"n": 10}')[2]), {"n": 1}, "a JSON action")
-status, _, body = call(rid, "/prod/keys", "POST", b'{"n": 100000}')
-assert status == 400 and "Validation" in json.loads(body)["error"], body
+JSON = {"Content-Type": "application/json"}
+same(json.loads(call(rid, "/prod/keys", "POST", b'{"n": 10}', JSON)[2]), {"n": 1}, "a JSON action")
+status, _, body = call(rid, "/prod/keys", "POST", b'{"n": "no number"}', JSON)
+assert status == 400 and "Serialization" in json.loads(body)["error"], body
 iam.update_assume_role_policy(RoleName="gateway", PolicyDocument=json.dumps({
     "Version": "2012-10-17", "Statement": [
         {"Effect": "Allow", "Principal": {"Service": "ec2.amazonaws.com"}, "Action": "sts:AssumeRole"}]}))
@@ -298,7 +299,8 @@ same(gw.get_usage(usagePlanId=plan, startDate=today, endDate=today)["items"], {f
 gw.update_usage_plan(usagePlanId=plan, patchOperations=[
     {"op": "remove", "path": "/quota"}, {"op": "replace", "path": "/throttle/rateLimit", "value": "0.1"},
     {"op": "replace", "path": "/throttle/burstLimit", "value": "1"}])
-same(sorted([use()[0], use()[0]]), [200, 429], "throttle") if use()[0] == 200 else same(json.loads(use()[2]), {"message": "Too Many Requests"}, "throttle")
+same([use()[0], use()[0]], [200, 429], "throttle")
+same(json.loads(use()[2]), {"message": "Too Many Requests"}, "throttle")
 gw.update_api_key(apiKey=first["id"], patchOperations=[{"op": "replace", "path": "/enabled", "value": "false"}])
 same(use()[0], 403, "disabled")
 fails("BadRequestException", 400, gw.delete_usage_plan, usagePlanId=plan)
@@ -360,7 +362,7 @@ copy = gw.import_rest_api(body=json.dumps(swagger).encode())
 cid = copy["id"]
 gw.create_deployment(restApiId=cid, stageName="prod", variables={"v": "copied"})
 same(json.loads(call(cid, "/prod/pets?kind=x")[2])["v"], "copied", "an imported copy")
-same(json.loads(call(cid, "/prod/orders?a=1", "POST", b"{}", {"b": "2"})[2]), {"message": "Invalid request body"}, "its model")
+same(json.loads(call(cid, "/prod/orders?a=1", "POST", b"{}", {"b": "2", **JSON})[2]), {"message": "Invalid request body"}, "its model")
 small = {"swagger": "2.0", "info": {"title": "small", "version": "1"}, "paths": {"/a/{b}": {"get": {
     "responses": {"200": {"description": "ok"}}, "parameters": [{"name": "b", "in": "path", "required": True, "type": "string"}],
     "x-amazon-apigateway-integration": {"type": "mock", "requestTemplates": {"application/json": '{"statusCode": 200}'},

@@ -1,6 +1,6 @@
 //! What the operations on documents share: reading input, finding, paging.
 
-use fogbank_apigw::{Change, Child, api_of, child_key, page_of};
+use fogbank_apigw::{Change, Child, api_of, child_key, page_of, shown};
 use fogbank_core::value::{from_value, to_value};
 use fogbank_core::{Cx, Result, Value, map, page};
 use serde::Deserialize;

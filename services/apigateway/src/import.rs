@@ -412,7 +412,9 @@ async fn method(
                     method.authorizer_id = Some(id.clone());
                 }
                 None => {
-                    return Err(bad_request(format!("Security definition '{name}' is not defined")));
+                    return Err(bad_request(format!(
+                        "Security definition '{name}' is not defined"
+                    )));
                 }
             }
         }

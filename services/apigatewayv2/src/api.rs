@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use fogbank_apigw::{Function, Json, apis_of, new_id};
+use fogbank_apigw::{Function, Json, apis_of, new_id, shown};
 use fogbank_core::value::from_value;
 use fogbank_core::{Cx, Op, Result, Time, Value, map, ops, page};
 use fogbank_store::Table;

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use fogbank_apigw::{Child, api_of, child_key, page_of};
+use fogbank_apigw::{Child, api_of, child_key, page_of, shown};
 use fogbank_core::value::{from_value, to_value};
 use fogbank_core::{ApiError, Cx, Result, Value, map, page};
 use serde::de::DeserializeOwned;
