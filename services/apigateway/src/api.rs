@@ -101,6 +101,16 @@ const RULES: &[Rule] = &[
 ];
 
 impl RestApi {
+    /// As operations answer it: the policy is escaped as if it stood in a JSON text, as on AWS.
+    pub fn view(&self) -> Result<Value> {
+        let mut api = self.clone();
+        api.policy = api.policy.map(|p| {
+            let quoted = serde_json::Value::from(p).to_string();
+            quoted[1..quoted.len() - 1].to_owned()
+        });
+        shown(&api)
+    }
+
     /// Fills in what is not said, and refuses what AWS refuses.
     pub fn settle(&mut self, cx: &Cx) -> Result<()> {
         if self.name.trim().is_empty() {
@@ -174,12 +184,12 @@ async fn create_rest_api(gw: &ApiGateway, cx: &Cx, input: Value) -> Result<Value
             return Err(cx.refuse_member(member));
         }
     }
-    shown(&insert(gw, cx, from_value(input)?).await?)
+    insert(gw, cx, from_value(input)?).await?.view()
 }
 
 /// <https://docs.aws.amazon.com/apigateway/latest/api/API_GetRestApi.html>
 async fn get_rest_api(gw: &ApiGateway, cx: &Cx, input: Value) -> Result<Value> {
-    shown(&gw.api(cx, text(&input, "restApiId")?).await?)
+    gw.api(cx, text(&input, "restApiId")?).await?.view()
 }
 
 /// <https://docs.aws.amazon.com/apigateway/latest/api/API_GetRestApis.html>
@@ -187,7 +197,7 @@ async fn get_rest_apis(gw: &ApiGateway, cx: &Cx, input: PageInput) -> Result<Val
     let (limit, after) = input.read(25)?;
     let (found, more) = apis_of::<RestApi>(&gw.store, cx, after.as_deref(), limit).await?;
     let position = found.last().filter(|_| more).map(|a| page::encode(&a.id));
-    let items = found.iter().map(shown).collect::<Result<Vec<_>>>()?;
+    let items = found.iter().map(RestApi::view).collect::<Result<Vec<_>>>()?;
     Ok(map! { "items" => items, "position" => position })
 }
 
@@ -207,7 +217,7 @@ async fn update_rest_api(gw: &ApiGateway, cx: &Cx, input: Value) -> Result<Value
     change.api = patch::apply(&change.api, &operations, RULES)?;
     change.api.settle(cx)?;
     change.put_api();
-    let answer = shown(&change.api)?;
+    let answer = change.api.view()?;
     change.commit().await?;
     Ok(answer)
 }

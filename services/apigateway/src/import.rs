@@ -4,7 +4,7 @@
 
 use std::collections::BTreeMap;
 
-use fogbank_apigw::{Change, new_id, shown};
+use fogbank_apigw::{Change, new_id};
 use fogbank_core::{ApiError, Cx, Op, Result, Value, ops};
 use serde_json::{Map, Value as Json};
 
@@ -120,7 +120,7 @@ async fn import_rest_api(gw: &ApiGateway, cx: &Cx, input: Value) -> Result<Value
             return Err(e);
         }
     }
-    let answer = shown(&change.api)?;
+    let answer = change.api.view()?;
     change.put_api();
     change.commit().await?;
     Ok(answer)
@@ -145,7 +145,7 @@ async fn put_rest_api(gw: &ApiGateway, cx: &Cx, input: Value) -> Result<Value> {
     about(&document, &mut change.api);
     change.api.settle(cx)?;
     apply(&mut change, &document).await?;
-    let answer = shown(&change.api)?;
+    let answer = change.api.view()?;
     change.put_api();
     change.commit().await?;
     Ok(answer)
