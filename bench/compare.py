@@ -22,6 +22,7 @@ sys.path[:0] = [HERE, os.path.join(HERE, "loads")]
 
 import dynamodb  # noqa: E402
 import s3  # noqa: E402
+import sfn  # noqa: E402
 from measure import Load, build_loader  # noqa: E402
 from servers import Nginx, fogbank, ministack, moto  # noqa: E402
 
@@ -104,6 +105,23 @@ def s3_loads(servers, r, repeat):
             pages[s.name].append(s3.list_pages(s))
     for s in servers:
         r.put("list 10,000 keys in pages", s.name, median(pages[s.name]), "ms")
+        s.discard()
+
+
+def sfn_loads(servers, r, repeat):
+    print("Step Functions")
+    able, machines = [], {}
+    for s in servers:
+        s.start()
+        try:
+            machines[s.name] = sfn.prepare(s)
+            able.append(s)
+        except RuntimeError as e:
+            if s.name == "fogbank":
+                raise
+            print(f"  skipped: {e}", flush=True)
+    interleave(able, r, "5 JSONata states, sync", lambda s, _: sfn.sync(s, machines[s.name]), 16, 4000, repeat, cap=10)
+    for s in servers:
         s.discard()
 
 
@@ -216,6 +234,8 @@ def promises(r, binary):
     for n, (row, times) in enumerate((("put an item", 10), ("get an item", 12), ("update an item", 11), ("query 20 items", 10)), 13):
         p(f"{n}. DynamoDB, CPU to {row}, times less than ministack", inverse(r.ratio(f"{row}: CPU per request", m)), times, False)
     p("17. DynamoDB, a put in a large table, times one in a table of 1,000", r.get("put in a large table", "fogbank"), 1.3)
+    p("13. CPU per synchronous workflow of five JSONata states, times less than ministack",
+      inverse(r.ratio("5 JSONata states, sync: CPU per request", m)), 33, False)
 
 
 def report(r, out, names):
@@ -274,6 +294,7 @@ def main():
     servers = [fogbank(binary), *peers]
     starts(servers, r, 3 if args.quick else 7)
     s3_loads(servers, r, repeat)
+    sfn_loads(servers, r, repeat)
     beside_nginx(fogbank(binary), r, repeat)
     loaded_memory(fogbank(binary), r, 20_000 if args.quick else 100_000)
     durable(binary, r, repeat)

@@ -27,6 +27,7 @@ mod many;
 mod task;
 
 pub use distributed::{MapRun, batch};
+pub(crate) use evaluate::View;
 pub use evaluate::{reference, time, weigh};
 pub use fail::error_output;
 pub use frame::{Call, Children, Frame, Item, Link, Phase, Timer};

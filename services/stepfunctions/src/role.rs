@@ -1,7 +1,6 @@
 //! Roles: the sessions in which executions call other services, kept until shortly before they end.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use fogbank_core::{Cloud, Credential, Cx, Result, Source};
 use jiff::SignedDuration;
@@ -14,8 +13,6 @@ const KEPT: usize = 1000;
 /// How long before its end a session is no longer used.
 const MARGIN: SignedDuration = SignedDuration::from_secs(120);
 const HOST: &str = "states.amazonaws.com";
-/// No call of a task lasts longer than a Lambda function.
-pub const LONGEST_CALL: Duration = Duration::from_secs(960);
 
 impl Default for Roles {
     fn default() -> Self {

@@ -63,6 +63,8 @@ scripts![
     sqs_messages,
     sqs_queues,
     ssm,
+    stepfunctions_executions,
+    stepfunctions_machines,
     sts,
 ];
 

@@ -135,12 +135,17 @@ impl Mover<'_> {
         place: &Place,
         result: Value,
     ) -> Result<Value, Fault> {
-        let combined = match place {
-            Place::Whole => result,
-            Place::Nothing => Value::clone(&f.input),
-            Place::At(p) => put(p, Value::clone(&f.input), result)?,
-        };
+        let combined = self.combined(f, place, result)?;
         self.io(f, &state.output_path, Cow::Owned(combined)).map(Cow::into_owned)
+    }
+
+    /// A result in its place in the state's input.
+    pub(crate) fn combined(&self, f: &Frame, place: &Place, result: Value) -> Result<Value, Fault> {
+        match place {
+            Place::Whole => Ok(result),
+            Place::Nothing => Ok(Value::clone(&f.input)),
+            Place::At(p) => put(p, Value::clone(&f.input), result),
+        }
     }
 
     /// The variables that an `Assign` gives.

@@ -93,7 +93,7 @@ impl Mover<'_> {
         Some((i, SignedDuration::from_millis((seconds * 1000.0) as i64)))
     }
 
-    fn caught(
+    pub(crate) fn caught(
         &self,
         f: &Frame,
         state: &State,

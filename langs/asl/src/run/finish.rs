@@ -27,7 +27,7 @@ impl Mover<'_> {
         }
     }
 
-    fn output(&self, f: &Frame, state: &State, result: Value) -> Result<Exit, Fault> {
+    pub(crate) fn output(&self, f: &Frame, state: &State, result: Value) -> Result<Exit, Fault> {
         let next = None;
         if state.jsonata {
             let view = View { result: Some(&result), ..View::default() };

@@ -144,6 +144,16 @@ pub struct Children {
 }
 
 impl Frame {
+    /// The frame of an execution that is in a state.
+    pub(crate) fn first(scope: u32, state: String, input: Json) -> Frame {
+        Frame::new(scope, state, input, None)
+    }
+
+    /// This frame, as an item of its Map sees it.
+    pub(crate) fn with_item(&self, index: u64, value: Json) -> Frame {
+        Frame { item: Some(Item { index, value }), ..self.clone() }
+    }
+
     pub(super) fn new(scope: u32, state: String, input: Json, parent: Option<Link>) -> Frame {
         Frame {
             scope,

@@ -7,7 +7,6 @@ use serde_json::{Map as Object, Value, json};
 
 use super::enter::{Flow, shown};
 use super::evaluate::View;
-use super::finish::Exit;
 use super::{Children, Frame, Item, Link, Mover, Phase};
 use crate::definition::{Kind, Map, State};
 use crate::fault::Fault;
@@ -75,7 +74,7 @@ impl Mover<'_> {
         f.ticket = self.ticket();
         if length == 0 {
             self.emit(f.prev, "MapStateSucceeded", Object::new);
-            return self.result(f, state, json!([])).map(Flow::Exit);
+            return self.output(f, state, json!([])).map(Flow::Exit);
         }
         f.phase = Phase::Children(Children {
             results: vec![None; length],
@@ -92,29 +91,8 @@ impl Mover<'_> {
         Ok(Flow::Waits)
     }
 
-    /// What a Map without items puts out.
-    fn result(&self, f: &Frame, state: &State, result: Value) -> Result<Exit, Fault> {
-        if state.jsonata {
-            let view = View { result: Some(&result), ..View::default() };
-            let assigned = self.assigned(f, state.assign.as_ref(), view)?;
-            let output = match &state.output {
-                Some(t) => self.value(f, view, t)?,
-                None => result,
-            };
-            return Ok(Exit { output: output.into(), assigned, next: None });
-        }
-        let view = View { root: Some(&result), ..View::default() };
-        let assigned = self.assigned(f, state.assign.as_ref(), view)?;
-        let selected = match &state.result_selector {
-            Some(t) => self.value(f, view, t)?,
-            None => result,
-        };
-        let output = self.placed(f, state, &state.result_path, selected)?;
-        Ok(Exit { output: output.into(), assigned, next: None })
-    }
-
     /// The items of a Map.
-    fn items(
+    pub(crate) fn items(
         &self,
         f: &Frame,
         input: &Value,
