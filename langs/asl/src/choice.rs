@@ -218,7 +218,7 @@ impl Rule {
             Rule::Condition(t) => t.each(visit),
             Rule::Test(path, test) => {
                 let mut show = |p: &Path| {
-                    if matches!(p.root, Root::Variable(_)) {
+                    if p.root != Root::Input {
                         visit(&Template::Expr(Box::new(Expr::Path(p.clone())), String::new()));
                     }
                 };

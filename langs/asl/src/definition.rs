@@ -22,6 +22,8 @@ pub struct Definition {
     pub comment: Option<String>,
     /// Some expression defines functions or ranges: evaluating may take long.
     pub heavy: bool,
+    /// Some expression reads the context object.
+    pub contextual: bool,
 }
 
 /// States that belong together.

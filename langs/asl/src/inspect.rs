@@ -188,7 +188,13 @@ impl<'a> Subject<'a> {
             }
             Err(fault) => {
                 drop(mover);
-                let p = Prepared { subject: self, frame: f, run, inspection: out, arguments: Value::Null };
+                let p = Prepared {
+                    subject: self,
+                    frame: f,
+                    run,
+                    inspection: out,
+                    arguments: Value::Null,
+                };
                 Err(Box::new(p.failed(fault)))
             }
         }
@@ -206,11 +212,12 @@ impl<'a> Subject<'a> {
             true => Cow::Borrowed(&*f.input.0),
             false => mover.io(f, &state.input_path, Cow::Borrowed(&f.input))?,
         };
-        let items = match (&self.reader_items, map.distributed.as_ref().and_then(|d| d.reader.as_ref())) {
-            (Some(items), _) => items.clone(),
-            (None, Some(_)) => Vec::new(),
-            (None, None) => mover.items(f, &input, state, map)?,
-        };
+        let items =
+            match (&self.reader_items, map.distributed.as_ref().and_then(|d| d.reader.as_ref())) {
+                (Some(items), _) => items.clone(),
+                (None, Some(_)) => Vec::new(),
+                (None, None) => mover.items(f, &input, state, map)?,
+            };
         let number = |t: Option<&Template>| -> Result<Option<f64>, Fault> {
             let Some(t) = t else { return Ok(None) };
             let v = mover.value(f, View { root: Some(&input), ..View::default() }, t)?;
@@ -226,7 +233,11 @@ impl<'a> Subject<'a> {
             let mut selected = Vec::new();
             for (i, item) in (0u64..).zip(&items) {
                 let seen = f.with_item(i, item.clone().into());
-                selected.push(mover.value(&seen, View { root: Some(&input), ..View::default() }, t)?);
+                selected.push(mover.value(
+                    &seen,
+                    View { root: Some(&input), ..View::default() },
+                    t,
+                )?);
             }
             out.steps.insert("afterItemSelector", Value::Array(selected).to_string());
         }

@@ -108,6 +108,12 @@ impl Expression {
         self.uses.heavy
     }
 
+    /// Whether it may read the context object.
+    #[must_use]
+    pub fn uses_context(&self) -> bool {
+        self.uses.context
+    }
+
     /// Its value.
     ///
     /// # Errors

@@ -56,8 +56,7 @@ impl Sfn {
         let limit = compiled.definition.timeout.map_or(LONGEST, Duration::from_secs).min(LONGEST);
         let mut first = true;
         let mut pending: FuturesUnordered<BoxFuture<'_, Came>> = FuturesUnordered::new();
-        let deadline = tokio::time::sleep(limit);
-        tokio::pin!(deadline);
+        let mut deadline: Option<std::pin::Pin<Box<tokio::time::Sleep>>> = None;
         let mut signals: Option<Came> = None;
         loop {
             let effects = {
@@ -84,6 +83,7 @@ impl Sfn {
             if run.outcome.is_some() {
                 break;
             }
+            let deadline = deadline.get_or_insert_with(|| Box::pin(tokio::time::sleep(limit)));
             for effect in effects {
                 if let Some(f) = self.pursue(e, compiled, &run, effect, &cloud.clock().clone()) {
                     pending.push(f);
@@ -102,7 +102,7 @@ impl Sfn {
                     Some(came) => signals = Some(came),
                     None => break,
                 },
-                () = &mut deadline => break,
+                () = deadline => break,
             }
         }
         drop(pending);
@@ -220,16 +220,22 @@ fn express_meta(e: &Execution, compiled: &Compiled, input: &Value, recording: bo
     let id = &e.id;
     let machine = id.machine.split('/').next().unwrap_or_default();
     let arn = crate::arn::machine(&id.region, &id.account, machine);
+    // Few machines look at their context; the others need none made.
+    let wanted = compiled.definition.contextual;
     Meta {
-        execution: json!({
-            "Id": express_arn(e),
-            "Input": input,
-            "StartTime": fogbank_asl::run::time(e.started),
-            "Name": id.name,
-            "RoleArn": e.set.role,
-            "RedriveCount": 0,
-        }),
-        state_machine: json!({"Id": arn, "Name": machine}),
+        execution: if !wanted {
+            Value::Null
+        } else {
+            json!({
+                "Id": express_arn(e),
+                "Input": input,
+                "StartTime": fogbank_asl::run::time(e.started),
+                "Name": id.name,
+                "RoleArn": e.set.role,
+                "RedriveCount": 0,
+            })
+        },
+        state_machine: if wanted { json!({"Id": arn, "Name": machine}) } else { Value::Null },
         context: None,
         region: id.region.clone(),
         standard: false,

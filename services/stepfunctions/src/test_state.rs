@@ -158,13 +158,7 @@ fn check_mock(input: &TestInput, state: &State) -> Result<()> {
 }
 
 /// The context object, checked if it was given.
-fn meta(
-    sfn: &Sfn,
-    cx: &Cx,
-    input: &TestInput,
-    state: &State,
-    value: &JsonValue,
-) -> Result<Meta> {
+fn meta(sfn: &Sfn, cx: &Cx, input: &TestInput, state: &State, value: &JsonValue) -> Result<Meta> {
     let context = match &input.context {
         Some(text) => Some(given_context(text)?),
         None => None,
@@ -208,21 +202,35 @@ fn given_context(text: &str) -> Result<JsonValue> {
     let v: JsonValue = serde_json::from_str(text).map_err(|_| bad("must be valid JSON"))?;
     let Some(o) = v.as_object() else { return Err(bad("must be a JSON object")) };
     let fields: [(&str, &[(&str, &str)]); 4] = [
-        ("Execution", &[("Id", "string"), ("Input", ""), ("Name", "string"), ("RoleArn", "string"), ("StartTime", "string"), ("RedriveCount", "number")]),
+        (
+            "Execution",
+            &[
+                ("Id", "string"),
+                ("Input", ""),
+                ("Name", "string"),
+                ("RoleArn", "string"),
+                ("StartTime", "string"),
+                ("RedriveCount", "number"),
+            ],
+        ),
         ("State", &[("EnteredTime", "string"), ("Name", "string"), ("RetryCount", "number")]),
         ("StateMachine", &[("Id", "string"), ("Name", "string")]),
         ("Task", &[("Token", "string")]),
     ];
     for (name, part) in o {
         let Some((_, allowed)) = fields.iter().find(|(n, _)| n == name) else {
-            return Err(bad(&format!("'{name}' field is not supported when mocking a Context object")));
+            return Err(bad(&format!(
+                "'{name}' field is not supported when mocking a Context object"
+            )));
         };
         let Some(part) = part.as_object() else {
             return Err(bad(&format!("{name} must be an object")));
         };
         for (field, v) in part {
             let Some((_, kind)) = allowed.iter().find(|(n, _)| n == field) else {
-                return Err(bad(&format!("'{name}.{field}' field is not supported when mocking a Context object")));
+                return Err(bad(&format!(
+                    "'{name}.{field}' field is not supported when mocking a Context object"
+                )));
             };
             let fits = match *kind {
                 "string" => v.is_string(),

@@ -9,6 +9,7 @@ mod dynamodb;
 mod iam;
 mod scripts;
 mod secrets;
+mod sfn;
 mod shell;
 mod sqs_crash;
 mod terraform;

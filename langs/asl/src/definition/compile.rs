@@ -9,7 +9,7 @@ use super::{
     Scope, State, Task, Wait, Writer,
 };
 use crate::choice::Rule;
-use crate::path::Path;
+use crate::path::{Path, Root};
 use crate::resource::Resource;
 use crate::template::Template;
 
@@ -19,7 +19,7 @@ type Result<T> = std::result::Result<T, String>;
 const DEEPEST: usize = 32;
 
 pub fn definition(v: &Value) -> Result<Definition> {
-    let mut c = Compiler { scopes: Vec::new(), heavy: false };
+    let mut c = Compiler { scopes: Vec::new(), heavy: false, contextual: false };
     c.scope(v, is_jsonata(v, false), DEEPEST)?;
     // Scopes were filled in from the inside out; each has a place.
     let scopes: Option<Vec<Scope>> = c.scopes.into_iter().collect();
@@ -28,12 +28,14 @@ pub fn definition(v: &Value) -> Result<Definition> {
         timeout: v.get("TimeoutSeconds").and_then(Value::as_u64),
         comment: v.get("Comment").and_then(Value::as_str).map(str::to_owned),
         heavy: c.heavy,
+        contextual: c.contextual,
     })
 }
 
 struct Compiler {
     scopes: Vec<Option<Scope>>,
     heavy: bool,
+    contextual: bool,
 }
 
 impl Compiler {
@@ -101,12 +103,18 @@ impl Compiler {
 
     /// Notes whether evaluating it may take long.
     fn note(&mut self, state: &State) {
-        let mut look = |t: &Template| {
-            if let Template::Jsonata(e) = t {
+        state.each(&mut |t| match t {
+            Template::Jsonata(e) => {
                 self.heavy |= e.is_heavy();
+                self.contextual |= e.uses_context();
             }
-        };
-        state.each(&mut look);
+            Template::Expr(e, _) => {
+                let mut paths = Vec::new();
+                e.paths(&mut paths);
+                self.contextual |= paths.iter().any(|p| p.root == Root::Context);
+            }
+            _ => {}
+        });
     }
 
     fn choice(&mut self, f: &Fields<'_>) -> Result<Kind> {
@@ -134,7 +142,12 @@ impl Compiler {
         let processor = processor.ok_or("ItemProcessor is missing")?;
         let config = processor.get("ProcessorConfig");
         let setting = |name: &str| config.and_then(|c| c.get(name)).and_then(Value::as_str);
-        let distributed = setting("Mode") == Some("DISTRIBUTED");
+        // What only a distributed Map has makes it one, unless it says otherwise.
+        let fields = ["ItemReader", "ItemBatcher", "ResultWriter"];
+        let distributed = match setting("Mode") {
+            Some(mode) => mode == "DISTRIBUTED",
+            None => fields.iter().any(|n| f.o.contains_key(*n)),
+        };
         let items = match (f.jsonata, f.o.get("Items"), f.text("ItemsPath")) {
             (true, Some(v), _) => Some(Template::jsonata(v, "Items")),
             (false, _, Some(p)) => Some(Template::path(&p, "ItemsPath")?),
@@ -215,11 +228,13 @@ fn task(f: &Fields<'_>) -> Result<Task> {
     let role = match f.within("Credentials") {
         None => None,
         Some(c) if f.jsonata => {
-            c.o.get("RoleArn").map(|v| Template::jsonata(v, "Credentials/RoleArn"))
+            let role = c.o.get("RoleArn").unwrap_or(&Value::Null);
+            Some(Template::jsonata(role, "Credentials/RoleArn"))
         }
         Some(c) => match c.text("RoleArn.$") {
             Some(p) => Some(Template::path(&p, "RoleArn.$")?),
-            None => c.o.get("RoleArn").cloned().map(Template::Literal),
+            // Credentials without a role are no role: the task fails.
+            None => Some(Template::Literal(c.o.get("RoleArn").cloned().unwrap_or_default())),
         },
     };
     Ok(Task {

@@ -161,8 +161,13 @@ fn side(p: &mut Parser<'_>) -> Result<Operand, String> {
     let end = rest
         .find(|c: char| !(c.is_ascii_alphanumeric() || matches!(c, '.' | '-' | '+')))
         .unwrap_or(rest.len());
-    let literal = serde_json::from_str(&rest[..end])
-        .map_err(|_| format!("'{rest}' begins with no path or literal"))?;
+    let word = &rest[..end];
+    let literal = match serde_json::from_str(word) {
+        Ok(v) => v,
+        // A bare word is a text.
+        Err(_) if word.starts_with(|c: char| c.is_ascii_alphabetic()) => word.into(),
+        Err(_) => return Err(format!("'{rest}' begins with no path or literal")),
+    };
     p.at += end;
     Ok(Operand::Literal(literal))
 }

@@ -151,6 +151,13 @@ impl<'t> Parser<'t> {
                 return Err("a filter is not closed".into());
             }
             Step::Filter(f)
+        } else if self.eat("(@.length-") {
+            // From the end: `[(@.length-1)]`.
+            let n = self.int()?.filter(|n| *n > 0).ok_or("a position is missing")?;
+            if !self.eat(")") {
+                return Err("a parenthesis is not closed".into());
+            }
+            Step::Index(-n)
         } else if self.rest().starts_with(['\'', '"']) {
             let mut names = vec![self.quoted()?];
             self.space();

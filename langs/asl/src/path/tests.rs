@@ -27,6 +27,8 @@ fn paths_lead_where_aws_says() {
         ("$.items[?(@.tags)].k", json!(["r"])),
         ("$.items[?(!@.tags && @.n >= 1)].k", json!(["p", "q"])),
         ("$.items[?(@.k in ['p', 'r'])].k", json!(["p", "r"])),
+        ("$.items[?(@.k == q)].n", json!([2])),
+        ("$.items[(@.length-1)].k", json!("r")),
         ("$.items.length()", json!(3)),
         ("$.nope[*].x", json!([])),
         ("$.a.b-c.sum()", json!(6.0)),

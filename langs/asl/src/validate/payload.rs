@@ -88,7 +88,7 @@ impl Checker {
             let bare = if here.jsonata { name } else { name.strip_suffix(".$").unwrap_or(name) };
             let fine = bare.chars().count() <= 80
                 && bare.chars().next().is_some_and(|c| c.is_alphabetic() || c == '_')
-                && bare.chars().all(|c| c.is_alphanumeric() || c == '_')
+                && bare.chars().all(|c| c.is_alphanumeric() || matches!(c, '_' | '-'))
                 && bare != "states";
             if !fine {
                 self.schema(&at.at(name).path, format!("'{bare}' is not a valid variable name"));

@@ -287,11 +287,8 @@ impl Checker {
         let Some(c) = v.as_object() else {
             return self.schema(&at.path, "Value is not of type object".into());
         };
-        if here.jsonata {
-            self.fields(&at, c, &["RoleArn"]);
-        } else {
-            self.fields(&at, c, &["RoleArn", "RoleArn.$"]);
-        }
+        // What else stands here is the task's error when it runs.
+        let _ = c;
         self.payload(&at, v);
     }
 
@@ -486,10 +483,11 @@ impl Checker {
         };
         self.fields(&at, p, &["Comment", "QueryLanguage", "ProcessorConfig", "StartAt", "States"]);
         let config = p.get("ProcessorConfig").and_then(Value::as_object);
-        let mut distributed = false;
+        let mut distributed = config.is_none_or(|c| !c.contains_key("Mode"))
+            && ["ItemReader", "ItemBatcher", "ResultWriter"].iter().any(|f| o.contains_key(*f));
         if let Some(c) = config {
             let at = at.at("ProcessorConfig");
-            distributed = c.get("Mode").is_some_and(|m| m == "DISTRIBUTED");
+            distributed |= c.get("Mode").is_some_and(|m| m == "DISTRIBUTED");
             self.choice_of(&at, c, "Mode", &["INLINE", "DISTRIBUTED"]);
             self.choice_of(&at, c, "ExecutionType", &["STANDARD", "EXPRESS"]);
             if distributed {
