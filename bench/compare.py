@@ -234,7 +234,7 @@ def promises(r, binary):
     for n, (row, times) in enumerate((("put an item", 10), ("get an item", 12), ("update an item", 11), ("query 20 items", 10)), 13):
         p(f"{n}. DynamoDB, CPU to {row}, times less than ministack", inverse(r.ratio(f"{row}: CPU per request", m)), times, False)
     p("17. DynamoDB, a put in a large table, times one in a table of 1,000", r.get("put in a large table", "fogbank"), 1.3)
-    p("13. CPU per synchronous workflow of five JSONata states, times less than ministack",
+    p("18. CPU per synchronous workflow of five JSONata states, times less than ministack",
       inverse(r.ratio("5 JSONata states, sync: CPU per request", m)), 33, False)
 
 
