@@ -2,15 +2,16 @@
 
 use std::collections::HashSet;
 
-use fogbank_core::{Cx, Op, Reply, Result, Str, Value};
+use fogbank_core::{Cx, Op, Reply, Result, Value};
 
 use crate::capacity::Used;
 use crate::error::{language, parameter, validation};
-use crate::item::{add_used, capacities, check_mixed, collections, get, projection, scope};
+use crate::item::{check_mixed, get, projection, scope};
 use crate::reply::{Members, Out};
 use crate::schema::Place;
+use crate::totals::Totals;
 use crate::value::{self, Input};
-use crate::write::{Act, Action, collection};
+use crate::write::{Act, Action};
 use crate::{Dynamo, authz, keys};
 
 pub const OPS: &[Op<Dynamo>] = &[
@@ -56,7 +57,7 @@ async fn batch_get_item(ddb: &Dynamo, cx: &Cx, mut input: Input) -> Result<Reply
         let keys: Vec<_> = keys.into_iter().map(value::item).collect::<Result<_>>()?;
         parsed.push((name, place, projection, consistent, keys, v));
     }
-    let (mut responses, mut left, mut used) = (Vec::new(), Vec::new(), Vec::new());
+    let (mut responses, mut left, mut totals) = (Vec::new(), Vec::new(), Totals::default());
     let mut bytes = 0;
     for (name, place, projection, consistent, keys, original) in parsed {
         let schema = ddb.schema(&place).await?;
@@ -75,7 +76,7 @@ async fn batch_get_item(ddb: &Dynamo, cx: &Cx, mut input: Input) -> Result<Reply
             }
             let (item, size) = get(ddb, &schema, &key, projection.as_ref()).await?;
             bytes += size;
-            add_used(&mut used, &place.name, &Used::read(size, consistent));
+            totals.add(&place.name, &Used::read(size, consistent));
             found.extend(item);
         }
         responses.push((name.clone(), Out::List(found)));
@@ -89,7 +90,7 @@ async fn batch_get_item(ddb: &Dynamo, cx: &Cx, mut input: Input) -> Result<Reply
     let mut reply = Members::default();
     reply.add("Responses", Out::Map(responses));
     reply.add("UnprocessedKeys", Out::Map(left));
-    reply.add_some("ConsumedCapacity", capacities(&used, asked.as_deref()));
+    totals.write(&mut reply, asked.as_deref(), None);
     reply.out().reply(cx)
 }
 
@@ -156,17 +157,15 @@ async fn batch_write_item(ddb: &Dynamo, cx: &Cx, mut input: Input) -> Result<Rep
         }
     };
     let staged = ddb.commit(tx, staged).await?;
-    let (mut used, mut collected): (Vec<(String, Used)>, Vec<(String, Value)>) = Default::default();
+    let mut totals = Totals::default();
     for (action, done) in actions.iter().zip(&staged) {
-        let table = &action.place.name;
-        add_used(&mut used, table, &done.used);
+        totals.add(&action.place.name, &done.used);
         if metrics {
-            collected.extend(collection(&action.schema, &action.item).map(|c| (table.clone(), c)));
+            totals.touch(action);
         }
     }
     let mut reply = Members::default();
-    reply.add("UnprocessedItems", Out::Map(Vec::<(Str, Out)>::new()));
-    reply.add_some("ConsumedCapacity", capacities(&used, asked.as_deref()));
-    reply.add_some("ItemCollectionMetrics", collections(collected));
+    reply.add("UnprocessedItems", Out::Map(Vec::new()));
+    totals.write(&mut reply, asked.as_deref(), None);
     reply.out().reply(cx)
 }

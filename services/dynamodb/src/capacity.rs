@@ -73,17 +73,9 @@ impl Used {
         self
     }
 
-    /// `ConsumedCapacity` as `ReturnConsumedCapacity` asks for it.
-    pub fn shown(&self, table: &str, asked: Option<&str>) -> Option<Value> {
-        self.describe(table, asked, None)
-    }
-
-    /// As [`Used::shown`], with the kind of units that transactions show.
-    pub fn shown_as(&self, table: &str, asked: Option<&str>, unit: &'static str) -> Option<Value> {
-        self.describe(table, asked, Some(unit))
-    }
-
-    fn describe(
+    /// `ConsumedCapacity` as `ReturnConsumedCapacity` asks for it; transactions name the kind of
+    /// their units.
+    pub fn shown(
         &self,
         table: &str,
         asked: Option<&str>,
@@ -144,9 +136,9 @@ mod tests {
         let mut used = Used::write(1, 1);
         used.index("g", false, Some(10), Some(10), false);
         used.index("l", true, Some(10), Some(2000), true);
-        let shown = used.shown("t", Some("INDEXES")).unwrap();
+        let shown = used.shown("t", Some("INDEXES"), None).unwrap();
         assert_eq!(shown.get("CapacityUnits"), Some(&Value::Float(5.0)));
         assert_eq!(shown.get("Table").unwrap().get("CapacityUnits"), Some(&Value::Float(1.0)));
-        assert!(used.shown("t", None).is_none());
+        assert!(used.shown("t", None, None).is_none());
     }
 }

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use fogbank_core::{Cx, Op, Reply, Result, Value};
+use fogbank_core::{Cx, Op, Reply, Result};
 use fogbank_dynamo::{Condition, Item, Projection, Scope, Update};
 
 use crate::capacity::Used;
@@ -199,7 +199,7 @@ async fn write(ddb: &Dynamo, cx: &Cx, mut input: Input, kind: Kind) -> Result<Re
     let done = ddb.act(cx, &action).await?;
     let mut reply = Members::default();
     reply.add_some("Attributes", action.returned(which, &done)?);
-    reply.add_some("ConsumedCapacity", done.used.shown(&action.place.name, asked.as_deref()));
+    reply.add_some("ConsumedCapacity", done.used.shown(&action.place.name, asked.as_deref(), None));
     if metrics {
         reply.add_some("ItemCollectionMetrics", collection(&action.schema, &action.item));
     }
@@ -221,7 +221,7 @@ async fn get_item(ddb: &Dynamo, cx: &Cx, mut input: Input) -> Result<Reply> {
     let mut reply = Members::default();
     reply.add_some("Item", found);
     let used = Used::read(size, consistent);
-    reply.add_some("ConsumedCapacity", used.shown(&place.name, asked.as_deref()));
+    reply.add_some("ConsumedCapacity", used.shown(&place.name, asked.as_deref(), None));
     reply.out().reply(cx)
 }
 
@@ -241,30 +241,4 @@ pub async fn get(
         (Some(s), Some(p)) => Some(Out::Item(p.apply(&s.item()?))),
     };
     Ok((out, size))
-}
-
-/// `ItemCollectionMetrics` of several tables.
-pub fn collections(all: Vec<(String, Value)>) -> Option<Value> {
-    let mut by_table: Vec<(fogbank_core::Str, Value)> = Vec::new();
-    for (table, one) in all {
-        match by_table.iter_mut().find(|(t, _)| *t == table) {
-            Some((_, Value::List(list))) => list.push(one),
-            _ => by_table.push((table.into(), Value::List(vec![one]))),
-        }
-    }
-    (!by_table.is_empty()).then_some(Value::Map(by_table))
-}
-
-/// Capacities of several tables, as a list.
-pub fn capacities(used: &[(String, Used)], asked: Option<&str>) -> Option<Value> {
-    let all: Vec<Value> = used.iter().filter_map(|(t, u)| u.shown(t, asked)).collect();
-    (!all.is_empty()).then_some(Value::List(all))
-}
-
-/// Adds units to those of a table.
-pub fn add_used(all: &mut Vec<(String, Used)>, table: &str, used: &Used) {
-    match all.iter_mut().find(|(t, _)| t == table) {
-        Some((_, u)) => u.add(used),
-        None => all.push((table.to_owned(), used.clone())),
-    }
 }

@@ -31,6 +31,7 @@ mod tags;
 mod testing;
 #[cfg(test)]
 mod tests;
+mod totals;
 mod transact;
 mod ttl;
 mod value;

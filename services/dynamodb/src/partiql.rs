@@ -13,12 +13,12 @@ use fogbank_store::Lock;
 
 use crate::capacity::Used;
 use crate::error::{Reason, cancelled, language, validation};
-use crate::item::{add_used, capacities};
 use crate::keys::ITEMS;
 use crate::read::{Page, Source, Wanted};
 use crate::reply::{Members, Out};
 use crate::schema::{Place, Schema};
-use crate::transact::{Once, check_count, shown};
+use crate::totals::Totals;
+use crate::transact::{Once, check_count};
 use crate::value::{self, Input};
 use crate::write::{Act, Action};
 use crate::{Dynamo, authz, keys, query};
@@ -277,7 +277,7 @@ async fn select(
             )));
         }
     }
-    let projection = what.as_ref().map(|paths| Projection::of(paths));
+    let projection = what.as_ref().map(Projection::of);
     let (_, fetch) = crate::read::select(&source, None, projection.as_ref())?;
     let ranges = match parts {
         None => vec![keys::all(source.id())],
@@ -335,7 +335,7 @@ async fn execute_statement(ddb: &Dynamo, cx: &Cx, mut input: Input) -> Result<Re
         reply.add("Items", Out::List(page.items));
         reply.add_some("NextToken", next.map(Value::from));
         reply.add_some("LastEvaluatedKey", page.last);
-        reply.add_some("ConsumedCapacity", page.used.shown(&place.name, asked.as_deref()));
+        reply.add_some("ConsumedCapacity", page.used.shown(&place.name, asked.as_deref(), None));
         return reply.out().reply(cx);
     }
     if let Statement::Exists { .. } = statement {
@@ -346,7 +346,7 @@ async fn execute_statement(ddb: &Dynamo, cx: &Cx, mut input: Input) -> Result<Re
     let done = ddb.act(cx, &action).await?;
     let returned = action.returned(returning.unwrap_or("NONE"), &done)?;
     reply.add("Items", Out::List(returned.into_iter().collect()));
-    reply.add_some("ConsumedCapacity", done.used.shown(&action.place.name, asked.as_deref()));
+    reply.add_some("ConsumedCapacity", done.used.shown(&action.place.name, asked.as_deref(), None));
     reply.out().reply(cx)
 }
 
@@ -392,7 +392,7 @@ async fn batch_execute_statement(ddb: &Dynamo, cx: &Cx, mut input: Input) -> Res
             "The batch can contain either all read statements or all write statements, but cannot mix both",
         ));
     }
-    let (mut responses, mut used) = (Vec::new(), Vec::new());
+    let (mut responses, mut totals) = (Vec::new(), Totals::default());
     for (statement, consistent, show) in parsed {
         let mut one = Members::default();
         let table = statement.as_ref().map(|s| s.table().to_owned()).ok();
@@ -403,7 +403,7 @@ async fn batch_execute_statement(ddb: &Dynamo, cx: &Cx, mut input: Input) -> Res
         };
         match done {
             Ok((item, place, units)) => {
-                add_used(&mut used, &place.name, &units);
+                totals.add(&place.name, &units);
                 one.add("TableName", Value::from(place.name));
                 one.add_some("Item", item);
             }
@@ -416,7 +416,7 @@ async fn batch_execute_statement(ddb: &Dynamo, cx: &Cx, mut input: Input) -> Res
     }
     let mut reply = Members::default();
     reply.add("Responses", Out::List(responses));
-    reply.add_some("ConsumedCapacity", capacities(&used, asked.as_deref()));
+    totals.write(&mut reply, asked.as_deref(), None);
     reply.out().reply(cx)
 }
 
@@ -469,7 +469,7 @@ async fn execute_transaction(ddb: &Dynamo, cx: &Cx, v: Value) -> Result<Reply> {
             "The transaction can contain either all read statements or all write statements, but cannot mix both",
         ));
     }
-    let (mut responses, mut used) = (Vec::new(), Vec::new());
+    let (mut responses, mut totals) = (Vec::new(), Totals::default());
     let unit = if reads > 0 {
         // Shared locks: no item changes while the others are read.
         let mut locks = Vec::new();
@@ -483,7 +483,7 @@ async fn execute_transaction(ddb: &Dynamo, cx: &Cx, v: Value) -> Result<Reply> {
         let _held = ddb.store.lock(&locks).await;
         for (statement, _) in &parsed {
             let (item, place, units) = get(ddb, cx, statement, true).await?;
-            add_used(&mut used, &place.name, &units.doubled());
+            totals.add(&place.name, &units.doubled());
             let mut one = Members::default();
             one.add_some("Item", item);
             responses.push(one.out());
@@ -510,13 +510,13 @@ async fn execute_transaction(ddb: &Dynamo, cx: &Cx, v: Value) -> Result<Reply> {
         let staged = ddb.transact(cx, &actions, once).await?;
         for (i, action) in actions.iter().enumerate() {
             let units = staged.get(i).map_or_else(|| Used::read(0, true), |s| s.used.clone());
-            add_used(&mut used, &action.place.name, &units.doubled());
+            totals.add(&action.place.name, &units.doubled());
             responses.push(Out::Value(map! {}));
         }
         "WriteCapacityUnits"
     };
     let mut reply = Members::default();
     reply.add("Responses", Out::List(responses));
-    reply.add_some("ConsumedCapacity", shown(&used, asked.as_deref(), unit));
+    totals.write(&mut reply, asked.as_deref(), Some(unit));
     reply.out().reply(cx)
 }

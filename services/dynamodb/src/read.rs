@@ -265,6 +265,6 @@ pub fn reply(
     reply.add("Count", Value::Int(page.count as i64));
     reply.add("ScannedCount", Value::Int(page.scanned as i64));
     reply.add_some("LastEvaluatedKey", page.last);
-    reply.add_some("ConsumedCapacity", page.used.shown(table, asked));
+    reply.add_some("ConsumedCapacity", page.used.shown(table, asked, None));
     reply.out().reply(cx)
 }

@@ -36,10 +36,10 @@ pub fn size_of(stored: &[u8]) -> usize {
 
 /// The item in a stored item's bytes.
 pub fn read(stored: &[u8]) -> Result<Item> {
-    codec::read(stored.get(4..).unwrap_or_default()).map_err(damaged)
+    codec::read(stored.get(4..).unwrap_or_default()).map_err(|e| damaged(&e))
 }
 
-fn damaged(e: fogbank_dynamo::Error) -> ApiError {
+fn damaged(e: &fogbank_dynamo::Error) -> ApiError {
     ApiError::internal(e.to_string())
 }
 
@@ -89,9 +89,12 @@ impl Out {
         match self {
             Out::Value(v) => json(out, v),
             Out::Stored(s) => {
-                codec::write_json(s.0.get(4..).unwrap_or_default(), out).map_err(damaged)?;
+                codec::write_json(s.0.get(4..).unwrap_or_default(), out)
+                    .map_err(|e| damaged(&e))?;
             }
-            Out::Item(item) => codec::write_json(&codec::to_bytes(item), out).map_err(damaged)?,
+            Out::Item(item) => {
+                codec::write_json(&codec::to_bytes(item), out).map_err(|e| damaged(&e))?;
+            }
             Out::List(list) => {
                 out.push('[');
                 for (i, v) in list.iter().enumerate() {

@@ -12,12 +12,13 @@ use minicbor::{Decode, Encode};
 
 use crate::capacity::Used;
 use crate::error::{Reason, cancelled, language, validation};
-use crate::item::{Kind, action, add_used, collections, projection, scope};
+use crate::item::{Kind, action, projection, scope};
 use crate::keys::{self, ITEMS, hash};
 use crate::reply::{Members, Out};
 use crate::schema::Place;
+use crate::totals::Totals;
 use crate::value::{self, Input};
-use crate::write::{Action, collection};
+use crate::write::Action;
 use crate::{Dynamo, authz};
 
 pub const OPS: &[Op<Dynamo>] = &[
@@ -104,28 +105,19 @@ async fn transact_write_items(ddb: &Dynamo, cx: &Cx, v: Value) -> Result<Reply> 
         return Err(cancelled(reasons));
     }
     let staged = ddb.transact(cx, &actions, once).await?;
-    let (mut used, mut collected): (Vec<(String, Used)>, Vec<(String, Value)>) = Default::default();
+    let mut totals = Totals::default();
     for (i, action) in actions.iter().enumerate() {
-        let table = &action.place.name;
-        match staged.get(i) {
-            Some(done) => add_used(&mut used, table, &done.used.clone().doubled()),
-            // Done before: only looked up.
-            None => add_used(&mut used, table, &Used::read(0, true).doubled()),
-        }
+        // What was done before is only looked up.
+        let used = staged.get(i).map_or_else(|| Used::read(0, true), |done| done.used.clone());
+        totals.add(&action.place.name, &used.doubled());
         if metrics {
-            collected.extend(collection(&action.schema, &action.item).map(|c| (table.clone(), c)));
+            totals.touch(action);
         }
     }
     let unit = if staged.is_empty() { "ReadCapacityUnits" } else { "WriteCapacityUnits" };
     let mut reply = Members::default();
-    reply.add_some("ConsumedCapacity", shown(&used, asked.as_deref(), unit));
-    reply.add_some("ItemCollectionMetrics", collections(collected));
+    totals.write(&mut reply, asked.as_deref(), Some(unit));
     reply.out().reply(cx)
-}
-
-pub fn shown(used: &[(String, Used)], asked: Option<&str>, unit: &'static str) -> Option<Value> {
-    let all: Vec<Value> = used.iter().filter_map(|(t, u)| u.shown_as(t, asked, unit)).collect();
-    (!all.is_empty()).then_some(Value::List(all))
 }
 
 pub fn check_count(n: usize) -> Result<()> {
@@ -252,12 +244,12 @@ async fn transact_get_items(ddb: &Dynamo, cx: &Cx, mut input: Input) -> Result<R
     // Shared locks: no item changes while the others are read.
     let locks: Vec<Lock> = gets.iter().map(|(_, row, _)| Lock::shared(&ITEMS, row)).collect();
     let mut tx = ddb.store.lock(&locks).await;
-    let (mut responses, mut used, mut bytes) = (Vec::new(), Vec::new(), 0);
+    let (mut responses, mut totals, mut bytes) = (Vec::new(), Totals::default(), 0);
     for (place, row, projection) in &gets {
         let stored = tx.get(&ITEMS, row).await?;
         let size = stored.as_ref().map_or(0, crate::reply::Stored::size);
         bytes += size;
-        add_used(&mut used, &place.name, &Used::read(size, true).doubled());
+        totals.add(&place.name, &Used::read(size, true).doubled());
         let mut one = Members::default();
         one.add_some(
             "Item",
@@ -277,6 +269,6 @@ async fn transact_get_items(ddb: &Dynamo, cx: &Cx, mut input: Input) -> Result<R
     }
     let mut reply = Members::default();
     reply.add("Responses", Out::List(responses));
-    reply.add_some("ConsumedCapacity", shown(&used, asked.as_deref(), "ReadCapacityUnits"));
+    totals.write(&mut reply, asked.as_deref(), Some("ReadCapacityUnits"));
     reply.out().reply(cx)
 }
