@@ -93,6 +93,7 @@ some = user("some", allow(["dynamodb:GetItem", "dynamodb:UpdateItem"], Condition
     "StringEqualsIfExists": {"dynamodb:Select": "SPECIFIC_ATTRIBUTES", "dynamodb:ReturnValues": ["NONE", "UPDATED_NEW"]}}))
 same(some.get_item(Key=key("bob"), ProjectionExpression="score", **T)["Item"], {"score": {"N": "1"}}, "an attribute")
 denied(some.get_item, Key=key("bob"), ProjectionExpression="score, secret", **T)
+denied(some.get_item, Key=key("bob"), **T)
 update = dict(Key=key("bob"), UpdateExpression="SET score = :n", ExpressionAttributeValues={":n": {"N": "5"}}, **T)
 some.update_item(ReturnValues="UPDATED_NEW", **update)
 denied(some.update_item, ReturnValues="ALL_NEW", **update)

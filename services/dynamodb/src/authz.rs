@@ -143,6 +143,7 @@ fn fine(check: &mut Check, schema: Option<&Schema>, parts: &[Value], all: &Value
         });
         look(part, hash, &mut leading, &mut names);
     }
+    let action = check.action.clone();
     let mut add = |key: &'static str, values: Vec<String>| {
         if !values.is_empty() {
             check.context.push((Str::Borrowed(key), values));
@@ -150,19 +151,21 @@ fn fine(check: &mut Check, schema: Option<&Schema>, parts: &[Value], all: &Value
     };
     add("dynamodb:LeadingKeys", leading.into_iter().collect());
     add("dynamodb:Attributes", names.into_iter().collect());
-    for (key, member) in [
-        ("dynamodb:Select", "Select"),
-        ("dynamodb:ReturnValues", "ReturnValues"),
-        ("dynamodb:ReturnConsumedCapacity", "ReturnConsumedCapacity"),
-    ] {
-        let given = all.str(member).map(str::to_owned);
-        let implied = || {
-            let parts = ["ProjectionExpression", "AttributesToGet"];
-            let some = parts.iter().any(|p| all.get(p).is_some());
-            (member == "Select" && some).then(|| "SPECIFIC_ATTRIBUTES".to_owned())
+    let given = |member: &str| all.str(member).map(str::to_owned);
+    let reads = ["GetItem", "BatchGetItem", "Query", "Scan"].iter().any(|a| action.ends_with(a));
+    if reads {
+        let some = ["ProjectionExpression", "AttributesToGet"].iter().any(|p| all.get(p).is_some());
+        // What a read without a word about it answers.
+        let implied = match (some, all.get("IndexName").is_some()) {
+            (true, _) => "SPECIFIC_ATTRIBUTES",
+            (false, true) => "ALL_PROJECTED_ATTRIBUTES",
+            (false, false) => "ALL_ATTRIBUTES",
         };
-        add(key, given.or_else(implied).into_iter().collect());
+        add("dynamodb:Select", vec![given("Select").unwrap_or_else(|| implied.to_owned())]);
     }
+    add("dynamodb:ReturnValues", given("ReturnValues").into_iter().collect());
+    let capacity = given("ReturnConsumedCapacity");
+    add("dynamodb:ReturnConsumedCapacity", capacity.into_iter().collect());
 }
 
 /// The partition keys and attributes that a request names.

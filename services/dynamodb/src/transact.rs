@@ -134,7 +134,8 @@ pub fn check_count(n: usize) -> Result<()> {
 
 /// Whether an error is about the values of one item.
 fn is_reason(e: &ApiError) -> bool {
-    e.code() == "ValidationException" && e.message().starts_with("One or more parameter values")
+    let of_item = ["One or more parameter values", "The provided key element"];
+    e.code() == "ValidationException" && of_item.iter().any(|m| e.message().starts_with(m))
 }
 
 async fn parse(ddb: &Dynamo, cx: &Cx, one: Value) -> Result<Action> {

@@ -25,8 +25,8 @@ const ITERATOR_MINUTES: i64 = 15;
 /// The most bytes that one GetRecords answers.
 const MOST_BYTES: u64 = 1 << 20;
 
-async fn on_streams(_: &Dynamo, cx: &Cx, _: &Value) -> Result<Vec<Check>> {
-    Ok(vec![Check::new("dynamodb:ListStreams", cx.arn("dynamodb", "*"))])
+async fn on_streams(_: &Dynamo, _: &Cx, _: &Value) -> Result<Vec<Check>> {
+    Ok(vec![Check::new("dynamodb:ListStreams", "*")])
 }
 
 async fn on_stream(ddb: &Dynamo, cx: &Cx, input: &Value) -> Result<Vec<Check>> {
