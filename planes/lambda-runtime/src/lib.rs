@@ -8,6 +8,7 @@
 
 mod api;
 mod environment;
+mod event;
 mod inside;
 mod logs;
 mod outcome;

@@ -1,5 +1,6 @@
 //! Node.js functions, as Lambda runs them.
 
+#[path = "lab/lab.rs"]
 mod lab;
 use bytes::{Bytes, BytesMut};
 use fogbank_lambda_runtime::{LogFormat, Part};

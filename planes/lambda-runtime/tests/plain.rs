@@ -1,5 +1,6 @@
 //! Functions as plain processes, where there are no sandboxes.
 
+#[path = "lab/lab.rs"]
 mod lab;
 use std::sync::Arc;
 use std::time::Duration;

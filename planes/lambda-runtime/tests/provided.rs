@@ -1,5 +1,6 @@
 //! Functions that bring their own program, layers and extensions.
 
+#[path = "lab/lab.rs"]
 mod lab;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};

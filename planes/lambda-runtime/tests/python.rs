@@ -1,5 +1,6 @@
 //! Python functions, as Lambda runs them.
 
+#[path = "lab/lab.rs"]
 mod lab;
 use lab::{Lab, event, failure, result};
 use std::time::Duration;
