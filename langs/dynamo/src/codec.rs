@@ -259,12 +259,25 @@ fn base64(out: &mut String, b: &[u8]) {
     out.push('"');
 }
 
+/// The bytes that JSON strings cannot have as they are.
+static ESCAPED: [bool; 256] = {
+    let mut table = [false; 256];
+    let mut b = 0;
+    while b < 0x20 {
+        table[b] = true;
+        b += 1;
+    }
+    table[b'"' as usize] = true;
+    table[b'\\' as usize] = true;
+    table
+};
+
 /// Appends a quoted, escaped JSON string.
 pub fn quoted(out: &mut String, s: &str) {
     use std::fmt::Write;
     out.push('"');
     let mut rest = s;
-    while let Some(at) = rest.bytes().position(|b| b < 0x20 || b == b'"' || b == b'\\') {
+    while let Some(at) = rest.bytes().position(|b| ESCAPED[usize::from(b)]) {
         let (plain, tail) = rest.split_at(at);
         out.push_str(plain);
         match tail.as_bytes()[0] {
