@@ -13,6 +13,7 @@ use crate::up::Ends;
 mod client;
 mod stage;
 mod static_website;
+mod tenant_isolation;
 
 use client::Client;
 use stage::Stage;
@@ -27,12 +28,20 @@ struct Blueprint {
     show: fn(&Client, &mut Stage) -> anyhow::Result<String>,
 }
 
-const BLUEPRINTS: &[Blueprint] = &[Blueprint {
-    number: "09",
-    name: "static-website",
-    title: "A static website on S3",
-    show: static_website::show,
-}];
+const BLUEPRINTS: &[Blueprint] = &[
+    Blueprint {
+        number: "05",
+        name: "tenant-isolation",
+        title: "Lambda's tenant isolation mode",
+        show: tenant_isolation::show,
+    },
+    Blueprint {
+        number: "09",
+        name: "static-website",
+        title: "A static website on S3",
+        show: static_website::show,
+    },
+];
 
 /// Deploys the blueprint on the cloud that runs on the port, or on one of its own, which then stays
 /// up until it is interrupted.

@@ -269,3 +269,31 @@ async fn delete_mapping(lambda: &Lambda, cx: &Cx, input: UuidInput) -> Result<Vi
     mapping.state = "Deleting".into();
     Ok(View::new(&mapping))
 }
+
+/// The tags of a mapping.
+///
+/// # Errors
+/// `ResourceNotFoundException`.
+pub async fn tags(lambda: &Lambda, cx: &Cx, uuid: &str) -> Result<BTreeMap<String, String>> {
+    let found = lambda.store.get(&MAPPINGS, &key(&cx.account, &cx.region, uuid)).await?;
+    Ok(found.ok_or_else(missing)?.tags)
+}
+
+/// Changes the tags of a mapping.
+///
+/// # Errors
+/// `ResourceNotFoundException`, or the change's own.
+pub async fn tag(
+    lambda: &Lambda,
+    cx: &Cx,
+    uuid: &str,
+    change: impl FnOnce(&mut BTreeMap<String, String>) -> Result<()>,
+) -> Result<()> {
+    let key = key(&cx.account, &cx.region, uuid);
+    let mut tx = lambda.store.lock(&[Lock::exclusive(&MAPPINGS, &key)]).await;
+    let mut mapping = tx.get(&MAPPINGS, &key).await?.ok_or_else(missing)?;
+    change(&mut mapping.tags)?;
+    tx.put(&MAPPINGS, &key, &mapping);
+    tx.commit().await?;
+    Ok(())
+}

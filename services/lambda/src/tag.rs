@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 use crate::error::{function_missing, invalid};
 use crate::function::FUNCTIONS;
 use crate::name::Target;
-use crate::{Lambda, authz};
+use crate::{Lambda, authz, mapping};
 
 pub const OPS: &[Op<Lambda>] = ops![
     TagResource => tag_resource [authz::tagged],
@@ -45,6 +45,11 @@ struct Input {
 }
 
 impl Input {
+    /// The id of the event source mapping that is tagged, if it is one.
+    fn mapping(&self) -> Option<&str> {
+        Arn::parse(&self.resource)?.resource.strip_prefix("event-source-mapping:")
+    }
+
     /// The function that is tagged.
     fn target(&self, cx: &Cx) -> Result<Target> {
         let resource = Arn::parse(&self.resource).map(|a| a.resource).unwrap_or_default();
@@ -64,6 +69,14 @@ impl Input {
 
 /// <https://docs.aws.amazon.com/lambda/latest/api/API_TagResource.html>
 async fn tag_resource(lambda: &Lambda, cx: &Cx, input: Input) -> Result<()> {
+    if let Some(uuid) = input.mapping() {
+        check(&input.tags)?;
+        return mapping::tag(lambda, cx, uuid, |tags| {
+            tags.extend(input.tags.clone());
+            check(tags)
+        })
+        .await;
+    }
     let target = input.target(cx)?;
     check(&input.tags)?;
     let (mut tx, mut function) = lambda.change(&target, &[]).await?;
@@ -76,6 +89,13 @@ async fn tag_resource(lambda: &Lambda, cx: &Cx, input: Input) -> Result<()> {
 
 /// <https://docs.aws.amazon.com/lambda/latest/api/API_UntagResource.html>
 async fn untag_resource(lambda: &Lambda, cx: &Cx, input: Input) -> Result<()> {
+    if let Some(uuid) = input.mapping() {
+        return mapping::tag(lambda, cx, uuid, |tags| {
+            tags.retain(|k, _| !input.tag_keys.contains(k));
+            Ok(())
+        })
+        .await;
+    }
     let target = input.target(cx)?;
     let (mut tx, mut function) = lambda.change(&target, &[]).await?;
     function.tags.retain(|k, _| !input.tag_keys.contains(k));
@@ -92,6 +112,9 @@ struct TagsOutput {
 
 /// <https://docs.aws.amazon.com/lambda/latest/api/API_ListTags.html>
 async fn list_tags(lambda: &Lambda, cx: &Cx, input: Input) -> Result<TagsOutput> {
+    if let Some(uuid) = input.mapping() {
+        return Ok(TagsOutput { tags: mapping::tags(lambda, cx, uuid).await? });
+    }
     let target = input.target(cx)?;
     let found = lambda.store.get(&FUNCTIONS, &target.key()).await?;
     let function = found.ok_or_else(|| function_missing(&target.arn()))?;

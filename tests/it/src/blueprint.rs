@@ -22,6 +22,29 @@ fn static_website_by_fogbank_run() -> Result<()> {
 }
 
 #[test]
+fn tenant_isolation_by_fogbank_run() -> Result<()> {
+    let mut command = Command::new(cloud::binary());
+    command.args(["run", "tenant-isolation", "--once", "--port", "0", "--ephemeral"]);
+    let shown = client::run(&mut command)?;
+    ensure!(shown.contains("LEAK") && !shown.contains("FAIL"), "{shown}");
+    Ok(())
+}
+
+#[test]
+fn tenant_isolation_by_boto3() -> Result<()> {
+    let cloud = Cloud::start()?;
+    let script = "../../blueprints/05-tenant-isolation/leak_test";
+    if let Some(shown) = client::python(&cloud, script, &[])? {
+        ensure!(
+            shown.contains("OK   storm") || shown.contains("OK   no foreign secret"),
+            "{shown}"
+        );
+        ensure!(!shown.contains("FAIL"), "{shown}");
+    }
+    Ok(())
+}
+
+#[test]
 fn static_website_by_aws_cli_in_a_browser() -> Result<()> {
     let cloud = Cloud::start()?;
     let Some(aws) = client::aws(&cloud) else { return Ok(()) };

@@ -81,6 +81,61 @@ impl Client {
         self.exchange(method, target, &headers, body)
     }
 
+    /// A signed request to a REST service, with headers of its own.
+    pub fn rest(
+        &self,
+        service: &str,
+        method: &str,
+        target: &str,
+        body: &[u8],
+        more: &[(&str, &str)],
+    ) -> anyhow::Result<Answer> {
+        let mut headers = HeaderMap::new();
+        headers.insert("content-type", HeaderValue::from_static("application/json"));
+        for (name, value) in more {
+            headers.insert(HeaderName::try_from(*name)?, HeaderValue::from_str(value)?);
+        }
+        self.signed(service, method, target, headers, body)
+    }
+
+    /// A signed request to a service of the query protocol.
+    pub fn form(&self, service: &str, fields: &[(&str, &str)]) -> anyhow::Result<Answer> {
+        let encode = |text: &str| {
+            let plain = |b: u8| b.is_ascii_alphanumeric() || b"-_.~".contains(&b);
+            text.bytes().fold(String::new(), |mut out, b| {
+                use std::fmt::Write as _;
+                let _ = if plain(b) {
+                    write!(out, "{}", char::from(b))
+                } else {
+                    write!(out, "%{b:02X}")
+                };
+                out
+            })
+        };
+        let pairs: Vec<String> = fields.iter().map(|(k, v)| format!("{k}={}", encode(v))).collect();
+        let mut headers = HeaderMap::new();
+        let form = HeaderValue::from_static("application/x-www-form-urlencoded");
+        headers.insert("content-type", form);
+        self.signed(service, "POST", "/", headers, pairs.join("&").as_bytes())
+    }
+
+    fn signed(
+        &self,
+        service: &str,
+        method: &str,
+        target: &str,
+        mut headers: HeaderMap,
+        body: &[u8],
+    ) -> anyhow::Result<Answer> {
+        headers.insert("host", self.instance.address.to_string().parse()?);
+        let (path, query) = target.split_once('?').unwrap_or((target, ""));
+        let signer = Signer::new("test", "test", "us-east-1", service, real_now());
+        let head = Head { method, path, query, authority: None, headers: &headers };
+        let signed = signer.sign(&head, &canonical::sha256_hex(body));
+        headers.extend(signed.headers);
+        self.exchange(method, target, &headers, body)
+    }
+
     /// A stranger's GET of `path` from the web server named `host`.
     pub fn browse(&self, host: &str, path: &str) -> anyhow::Result<Answer> {
         let mut headers = HeaderMap::new();
