@@ -47,6 +47,9 @@ impl Measured {
 
 type Series = (String, String, Vec<(&'static str, String)>, &'static str);
 
+/// How often each value was seen, by series; values are in hundredths.
+type Seen = HashMap<Series, BTreeMap<i64, u32>>;
+
 /// Values of the current minute, by account, region, dimensions and metric.
 #[derive(Default)]
 pub struct Metrics(Mutex<Minute>);
@@ -55,10 +58,9 @@ pub struct Metrics(Mutex<Minute>);
 struct Minute {
     /// Minutes since 1970.
     at: i64,
-    /// How often each value was seen; values are in hundredths.
-    series: HashMap<Series, BTreeMap<i64, u32>>,
+    series: Seen,
     /// Minutes that are over.
-    done: Vec<(i64, HashMap<Series, BTreeMap<i64, u32>>)>,
+    done: Vec<(i64, Seen)>,
 }
 
 impl Metrics {
@@ -105,7 +107,7 @@ impl Metrics {
     }
 
     /// The minutes that are over, to be told.
-    fn over(&self, now: Timestamp) -> Vec<(i64, HashMap<Series, BTreeMap<i64, u32>>)> {
+    fn over(&self, now: Timestamp) -> Vec<(i64, Seen)> {
         let mut m = self.0.lock();
         if now.as_second().div_euclid(60) != m.at && !m.series.is_empty() {
             let over = std::mem::take(&mut m.series);

@@ -76,6 +76,7 @@ pub fn show(client: &Client, stage: &mut Stage) -> anyhow::Result<String> {
 }
 
 /// Creates a function, unless it is there, and waits until it is active.
+#[expect(clippy::disallowed_methods, reason = "a client that polls, as AWS's waiters do")]
 fn create(client: &Client, name: &str, isolated: bool) -> anyhow::Result<String> {
     let mut input = json!({
         "FunctionName": name,
