@@ -49,7 +49,7 @@ pub fn tokens(text: &str) -> Result<Vec<Token>, Error> {
                 if c == '`' { Kind::Name(inside) } else { Kind::Text(inside) }
             }
             // After a value it divides; elsewhere it begins a regular expression.
-            '/' if !found.last().is_some_and(|t| ends_value(&t.kind)) => {
+            '/' if parses(&found) || !found.last().is_some_and(|t| ends_value(&t.kind)) => {
                 let (inside, n) = regex(rest)?;
                 i += n;
                 Kind::Regex(inside)
@@ -77,6 +77,14 @@ pub fn tokens(text: &str) -> Result<Vec<Token>, Error> {
         found.push(Token { kind, at: (begin, i) });
     }
     Ok(found)
+}
+
+/// Whether the last command is a `parse` that still waits for its pattern.
+fn parses(found: &[Token]) -> bool {
+    let begin = found.iter().rposition(|t| t.kind == Kind::Sign("|")).map_or(0, |i| i + 1);
+    let command = &found[begin..];
+    matches!(command.first(), Some(Token { kind: Kind::Word(w), .. }) if w.eq_ignore_ascii_case("parse"))
+        && !command.iter().any(|t| matches!(t.kind, Kind::Regex(_) | Kind::Text(_)))
 }
 
 fn ends_value(kind: &Kind) -> bool {

@@ -21,6 +21,7 @@ mod metric_filter;
 mod page;
 mod protect;
 mod put;
+mod query;
 mod read;
 mod resource_policy;
 mod stream;
@@ -46,6 +47,7 @@ pub struct Logs {
 struct Workers {
     sweep: Worker,
     emit: Worker,
+    query: Worker,
 }
 
 impl Logs {
@@ -66,6 +68,7 @@ impl Logs {
                 metric_filter::OPS,
                 protect::OPS,
                 put::OPS,
+                query::OPS,
                 read::OPS,
                 resource_policy::OPS,
                 stream::OPS,
@@ -78,7 +81,11 @@ impl Logs {
     /// Sets going what no request asks for: what appends set off,
     /// retention, and the removal of what was deleted.
     pub fn start(self: &Arc<Self>, cloud: &Arc<dyn Cloud>) {
-        let workers = Workers { sweep: sweep::start(self, cloud), emit: emit::start(self, cloud) };
+        let workers = Workers {
+            sweep: sweep::start(self, cloud),
+            emit: emit::start(self, cloud),
+            query: query::start(self, cloud),
+        };
         let _ = self.workers.set(workers);
     }
 
@@ -86,6 +93,13 @@ impl Logs {
     fn emitted(&self) {
         if let Some(w) = self.workers.get() {
             w.emit.wake();
+        }
+    }
+
+    /// Tells the workers that there is a query to run.
+    fn asked(&self) {
+        if let Some(w) = self.workers.get() {
+            w.query.wake();
         }
     }
 
