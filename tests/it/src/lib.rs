@@ -7,6 +7,7 @@ mod crash;
 mod data_directory;
 mod dynamodb;
 mod iam;
+mod observability;
 mod scripts;
 mod secrets;
 mod sfn;

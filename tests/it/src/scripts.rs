@@ -45,6 +45,8 @@ scripts![
     lambda_invoke,
     lambda_urls,
     logs_events,
+    logs_insights,
+    logs_kept,
     logs_metrics,
     kms,
     refused,
@@ -66,6 +68,7 @@ scripts![
     stepfunctions_executions,
     stepfunctions_machines,
     sts,
+    xray,
 ];
 
 fn script(name: &str) -> Result<()> {

@@ -65,6 +65,7 @@ pub async fn assemble(
     cloudformation(&base, &mut parts);
     logs(&base, &mut parts);
     cloudwatch(&base, &mut parts);
+    parts.services.push(fogbank_xray::service(base.state.store.clone()));
     kms(&base, &mut parts).await?;
     lambda(&base, &mut parts);
     api_gateway(&base, &mut parts);
