@@ -114,11 +114,7 @@ impl<'a> Run<'a> {
         let mut shown: Vec<String> = Vec::new();
         for command in self.each {
             match command {
-                Command::Filter(e) => {
-                    if !eval(e, &live, self.now).truth() {
-                        return Ok(());
-                    }
-                }
+                Command::Filter(e) if !eval(e, &live, self.now).truth() => return Ok(()),
                 Command::Fields(some) => self.name(&mut live, some, &mut shown),
                 Command::Display(some) => {
                     shown.clear();
@@ -232,7 +228,7 @@ impl<'a> Run<'a> {
             rows = self.apply(command, rows, &mut limit);
         }
         rows.truncate(limit);
-        rows.into_iter().map(shown).collect()
+        rows.iter().map(shown).collect()
     }
 
     fn sums(&mut self, of: &[(crate::parse::Aggregate, String)], by: &[Named]) -> Vec<Fields> {
@@ -331,7 +327,7 @@ impl<'a> Run<'a> {
     }
 }
 
-fn shown(row: Fields) -> Vec<(String, String)> {
+fn shown(row: &Fields) -> Vec<(String, String)> {
     let mut out = Vec::new();
     for name in &row.shown {
         if let Some(text) = row.get(name).shown() {

@@ -128,9 +128,9 @@ pub fn call(name: &str, arguments: Vec<Val>, env: &dyn Env) -> Result<Val, Error
         }
         "SLICE" => {
             let all = many(next()?)?;
-            let from = number(next()?)?.max(0.0) as usize;
+            let from = number(&next()?)?.max(0.0) as usize;
             let to = match next() {
-                Ok(v) => number(v)?.max(0.0) as usize,
+                Ok(v) => number(&v)?.max(0.0) as usize,
                 Err(_) => usize::MAX,
             };
             let n = to.saturating_sub(from);
@@ -140,8 +140,8 @@ pub fn call(name: &str, arguments: Vec<Val>, env: &dyn Env) -> Result<Val, Error
     }
 }
 
-fn number(v: Val) -> Result<f64, Error> {
-    if let Val::Number(n) = v { Ok(n) } else { invalid("a number is needed") }
+fn number(v: &Val) -> Result<f64, Error> {
+    if let Val::Number(n) = v { Ok(*n) } else { invalid("a number is needed") }
 }
 
 fn text(v: Val) -> Result<String, Error> {

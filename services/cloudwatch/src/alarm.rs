@@ -66,6 +66,8 @@ pub struct Actions {
     pub insufficient: Vec<String>,
 }
 
+/// What brings an alarm to its state.
+#[expect(clippy::large_enum_variant, reason = "nearly all are metric alarms")]
 #[derive(Clone, Debug, PartialEq, Encode, Decode)]
 pub enum Rule {
     #[n(0)]

@@ -320,6 +320,9 @@ pub async fn apply(
     Ok(())
 }
 
+/// Names and values, as a datum has them.
+type Dimensions = Vec<(String, String)>;
+
 fn data(
     t: &Transformation,
     filter: &Filter,
@@ -327,7 +330,7 @@ fn data(
     appended: &Appended<'_>,
 ) -> Vec<Datum> {
     // By minute and dimensions, as CloudWatch adds them up.
-    let mut by: BTreeMap<(i64, Vec<(String, String)>), Vec<f64>> = BTreeMap::new();
+    let mut by: BTreeMap<(i64, Dimensions), Vec<f64>> = BTreeMap::new();
     let minute = |at: i64| at.div_euclid(60_000) * 60_000;
     for (at, message) in hits {
         let value = filter.value(message, &t.metric_value).and_then(|v| v.parse::<f64>().ok());

@@ -224,7 +224,7 @@ pub async fn apply(tx: &mut Tx, appended: &Appended<'_>, errands: &mut Vec<What>
                 continue;
             }
             if size > 0 && size + message.len() > PART {
-                errands.push(event(&s, appended, std::mem::take(&mut part)));
+                errands.push(event(&s, appended, &std::mem::take(&mut part)));
                 size = 0;
             }
             size += message.len();
@@ -237,13 +237,13 @@ pub async fn apply(tx: &mut Tx, appended: &Appended<'_>, errands: &mut Vec<What>
             part.push(event);
         }
         if !part.is_empty() {
-            errands.push(event(&s, appended, part));
+            errands.push(event(&s, appended, &part));
         }
     }
     Ok(())
 }
 
-fn event(s: &Subscription, appended: &Appended<'_>, events: Vec<Json>) -> What {
+fn event(s: &Subscription, appended: &Appended<'_>, events: &[Json]) -> What {
     let message = json!({
         "messageType": "DATA_MESSAGE",
         "owner": appended.cx.account,

@@ -128,7 +128,7 @@ async fn create_group(xray: &XRay, cx: &Cx, input: GroupInput) -> Result<GroupOu
 impl XRay {
     /// The group of this name or ARN.
     pub async fn group(&self, cx: &Cx, name: Option<&str>, arn: Option<&str>) -> Result<Group> {
-        Ok(self.store.get(&GROUPS, &key(cx, name, arn)?).await?.ok_or_else(missing)?)
+        self.store.get(&GROUPS, &key(cx, name, arn)?).await?.ok_or_else(missing)
     }
 }
 

@@ -60,6 +60,7 @@ pub struct CompositeAlarm {
 }
 
 /// One or the other.
+#[expect(clippy::large_enum_variant, reason = "nearly all are metric alarms")]
 pub enum View {
     Metric(MetricAlarm),
     Composite(CompositeAlarm),
