@@ -255,7 +255,7 @@ impl Filter {
                         regex_lite::Regex::new(&format!("^(?:{pattern})$"))
                             .is_ok_and(|r| r.is_match(text))
                     }
-                    _ => comparison.holds(left, b.value(item, root)),
+                    _ => comparison.holds(left.as_ref(), b.value(item, root).as_ref()),
                 }
             }
         }
@@ -263,10 +263,10 @@ impl Filter {
 }
 
 impl Comparison {
-    fn holds(self, a: Option<Value>, b: Option<Value>) -> bool {
+    fn holds(self, a: Option<&Value>, b: Option<&Value>) -> bool {
         use crate::ast::Op;
-        let ordered = |op| matches!(binary(op, a.clone(), b.clone()), Some(Value::Bool(true)));
-        let equal = |a: &Option<Value>, b: &Option<Value>| match (a, b) {
+        let ordered = |op| matches!(binary(op, a.cloned(), b.cloned()), Some(Value::Bool(true)));
+        let equal = |a: Option<&Value>, b: Option<&Value>| match (a, b) {
             (None, None) => true,
             (Some(a), Some(b)) => {
                 let numbers = (crate::compare::number(a), crate::compare::number(b));
@@ -274,29 +274,27 @@ impl Comparison {
             }
             _ => false,
         };
-        let contains = |list: &Option<Value>, v: &Option<Value>| match list {
-            Some(Value::List(l)) => l.items.borrow().iter().any(|i| equal(&Some(i.clone()), v)),
-            Some(Value::Text(t)) => {
-                v.as_ref().and_then(Value::as_text).is_some_and(|v| t.contains(v))
-            }
+        let contains = |list: Option<&Value>, v: Option<&Value>| match list {
+            Some(Value::List(l)) => l.items.borrow().iter().any(|i| equal(Some(i), v)),
+            Some(Value::Text(t)) => v.and_then(Value::as_text).is_some_and(|v| t.contains(v)),
             _ => false,
         };
         match self {
-            Comparison::Equal => equal(&a, &b),
-            Comparison::NotEqual => !equal(&a, &b),
+            Comparison::Equal => equal(a, b),
+            Comparison::NotEqual => !equal(a, b),
             Comparison::Less => ordered(Op::Less),
             Comparison::LessOrEqual => ordered(Op::LessOrEqual),
             Comparison::Greater => ordered(Op::Greater),
             Comparison::GreaterOrEqual => ordered(Op::GreaterOrEqual),
-            Comparison::In => contains(&b, &a),
-            Comparison::NotIn => !contains(&b, &a),
-            Comparison::Contains => contains(&a, &b),
+            Comparison::In => contains(b, a),
+            Comparison::NotIn => !contains(b, a),
+            Comparison::Contains => contains(a, b),
             Comparison::Empty | Comparison::Size => {
-                let length = a.as_ref().and_then(|v| Function::Length.apply(v));
+                let length = a.and_then(|v| Function::Length.apply(v));
                 match (length, b) {
-                    (Some(Value::Int(n)), Some(Value::Bool(empty))) => (n == 0) == empty,
+                    (Some(Value::Int(n)), Some(Value::Bool(empty))) => (n == 0) == *empty,
                     (Some(Value::Int(n)), Some(size)) => {
-                        crate::compare::number(&size) == Some(n as f64)
+                        crate::compare::number(size) == Some(n as f64)
                     }
                     _ => false,
                 }

@@ -202,7 +202,7 @@ impl Renderer<'_> {
         let value = self.reference(r)?;
         let backslashes = |out: &mut String, n| out.extend(std::iter::repeat_n('\\', n));
         match value {
-            Some(value) if r.escapes % 2 == 0 => {
+            Some(value) if r.escapes.is_multiple_of(2) => {
                 backslashes(&mut self.out, r.escapes / 2);
                 match &value {
                     Value::Text(text) => self.out.push_str(text),

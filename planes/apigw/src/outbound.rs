@@ -42,10 +42,12 @@ impl std::fmt::Display for Error {
     }
 }
 
+type Sender = SendRequest<Full<Bytes>>;
+
 /// The client. Idle connections are kept by address.
 #[derive(Default)]
 pub struct Outbound {
-    idle: Arc<Mutex<HashMap<SocketAddr, Vec<SendRequest<Full<Bytes>>>>>>,
+    idle: Arc<Mutex<HashMap<SocketAddr, Vec<Sender>>>>,
 }
 
 /// Connections kept per address.
@@ -134,7 +136,7 @@ impl Outbound {
     async fn connection(
         &self,
         address: SocketAddr,
-    ) -> Result<SendRequest<Full<Bytes>>, Box<dyn std::error::Error + Send + Sync>> {
+    ) -> Result<Sender, Box<dyn std::error::Error + Send + Sync>> {
         loop {
             let kept = self.idle.lock().get_mut(&address).and_then(Vec::pop);
             match kept {
@@ -155,7 +157,7 @@ impl Outbound {
         Ok(sender)
     }
 
-    fn keep(&self, address: SocketAddr, sender: SendRequest<Full<Bytes>>) {
+    fn keep(&self, address: SocketAddr, sender: Sender) {
         if sender.is_closed() {
             return;
         }

@@ -44,6 +44,7 @@ impl Child for Model {
     fn table() -> &'static Table<Json<Self>> {
         &MODELS
     }
+    #[expect(clippy::misnamed_getters, reason = "a model is kept and found by its name")]
     fn id(&self) -> &str {
         &self.name
     }

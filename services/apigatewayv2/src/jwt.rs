@@ -21,7 +21,10 @@ use crate::authorizer::Jwt;
 
 /// The keys of issuers, as they last told.
 #[derive(Default)]
-pub struct Keys(Mutex<HashMap<String, (Timestamp, Arc<Vec<Key>>)>>);
+pub struct Keys(Mutex<HashMap<String, Told>>);
+
+/// When an issuer told its keys, and which.
+type Told = (Timestamp, Arc<Vec<Key>>);
 
 /// A key of an issuer.
 #[derive(Clone, Debug)]

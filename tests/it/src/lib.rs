@@ -1,6 +1,7 @@
 //! The integration tests: a whole fogbank, driven by clients that nobody here wrote.
 #![cfg(test)]
 
+mod apigateway;
 mod bad_input;
 mod blueprint;
 mod crash;

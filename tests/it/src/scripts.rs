@@ -29,6 +29,8 @@ scripts![
     cloudwatch_alarms,
     cloudformation_stacks,
     apigateway,
+    apigateway_kept,
+    apigateway_lambda,
     apigatewayv2,
     cloudwatch_metrics,
     dynamodb_iam,

@@ -56,7 +56,7 @@ impl Exec<'_> {
         };
         let answer = outcome?;
         self.took(started, &answer);
-        self.respond(target, answer)
+        self.respond(target, &answer)
     }
 
     /// Notes how long the backend took and what it said.
@@ -138,7 +138,7 @@ impl Exec<'_> {
     }
 
     /// What the client gets for a backend's answer.
-    fn respond(&mut self, target: &Target, answer: Answer) -> Result<Response<Body>, Refusal> {
+    fn respond(&mut self, target: &Target, answer: &Answer) -> Result<Response<Body>, Refusal> {
         let subject = answer.error.clone().unwrap_or_else(|| answer.status.to_string());
         let matches = |b: &&Back| b.pattern.as_ref().is_some_and(|p| p.is_match(&subject));
         let found = target.responses.iter().find(matches);

@@ -80,7 +80,7 @@ fn parse(key: &str, response: bool) -> Option<(Action, Place)> {
             let reserved =
                 |r: &&str| if r.ends_with('-') { lower.starts_with(*r) } else { lower == **r };
             // An origin's answer may not say more about itself than the gateway does.
-            if RESERVED.iter().any(|r| reserved(&r)) {
+            if RESERVED.iter().any(reserved) {
                 return None;
             }
             Place::Header(lower)
