@@ -18,6 +18,12 @@ pub trait Plane: Send + Sync {
     /// whose host is not an API's, so it must be cheap.
     fn serves(&self, host: &str) -> bool;
 
+    /// Whether a request for a path of a host that no plane serves as a whole is this plane's. Cheap,
+    /// too.
+    fn serves_at(&self, _host: &str, _path: &str) -> bool {
+        false
+    }
+
     /// Whether a request by address or plain `localhost`, which names no host, is this plane's by
     /// its path. `signed` is the service in its signature's scope, if it has one. Cheap, too.
     fn serves_path(&self, _path: &str, _signed: Option<&str>) -> bool {

@@ -70,6 +70,10 @@ fn denied(service: &str, message: &str) -> ApiError {
         Dialect::Json if model.is_some_and(|m| m.query_compatible) => {
             ("AccessDeniedException", 403)
         }
+        // SNS has a word of its own for it.
+        Dialect::Query if model.is_some_and(|m| m.error(None, "AuthorizationError").is_some()) => {
+            ("AuthorizationErrorException", 403)
+        }
         Dialect::S3 | Dialect::Query => ("AccessDenied", 403),
         Dialect::Ec2 => ("UnauthorizedOperation", 403),
         Dialect::Json => ("AccessDeniedException", 400),

@@ -81,7 +81,8 @@ impl Gateway {
     /// The plane whose host or, where the host says nothing, whose path it is.
     fn plane(&self, host: &str, parts: &Parts) -> Option<&Arc<dyn Plane>> {
         if !names::is_plain(host) {
-            return self.planes.iter().find(|p| p.serves(host));
+            let path = parts.uri.path();
+            return self.planes.iter().find(|p| p.serves(host) || p.serves_at(host, path));
         }
         let path = parts.uri.path();
         let mut fits = self.planes.iter().filter(|p| p.serves_path(path, None));

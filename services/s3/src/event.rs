@@ -1,23 +1,84 @@
-//! Tells EventBridge what happened to objects, for buckets that ask for it.
+//! Tells what happened to objects, for buckets that ask for it: EventBridge after the change, queues,
+//! topics and functions by a notice that is written with it.
 //!
 //! <https://docs.aws.amazon.com/AmazonS3/latest/userguide/ev-events.html>
 
 use fogbank_core::cx::Event;
-use fogbank_core::{Cx, Kind, Value, map};
+use fogbank_core::{Cx, Kind, Result, Value, map};
+use fogbank_store::Tx;
 
 use crate::S3;
+use crate::notice::{self, What};
 use crate::record::{BucketRecord, ObjectRecord};
 use crate::write::Deleted;
 
+/// Adds the notices of a new object or version to its transaction.
+///
+/// # Errors
+/// When the bucket's rules cannot be read.
+pub(crate) async fn tell_created(
+    s3: &S3,
+    cx: &Cx,
+    tx: &mut Tx,
+    bucket: &BucketRecord,
+    key: &str,
+    record: &ObjectRecord,
+    event: &str,
+) -> Result<()> {
+    let (size, etag, version) = (Some(record.size), Some(&*record.etag), record.version.as_deref());
+    let what = What { event, key, size, etag, version, seq: record.seq };
+    notice::put(s3, cx, tx, bucket, &what).await
+}
+
+/// The event of an operation that edits an object in place, if there is one. What no client asked for
+/// is lifecycle's.
+pub(crate) fn of_edit(operation: &str) -> Option<&'static str> {
+    match operation {
+        "PutObjectAcl" => Some("ObjectAcl:Put"),
+        "PutObjectTagging" => Some("ObjectTagging:Put"),
+        "DeleteObjectTagging" => Some("ObjectTagging:Delete"),
+        "" => Some("LifecycleTransition"),
+        _ => None,
+    }
+}
+
+/// Adds the notices of a deletion to its transaction. `family`: `ObjectRemoved`, or
+/// `LifecycleExpiration`.
+///
+/// # Errors
+/// When the bucket's rules cannot be read.
+#[expect(clippy::too_many_arguments, reason = "what a deletion is told by")]
+pub(crate) async fn tell_deleted(
+    s3: &S3,
+    cx: &Cx,
+    tx: &mut Tx,
+    bucket: &BucketRecord,
+    key: &str,
+    done: &Deleted,
+    version_named: bool,
+    family: &str,
+) -> Result<()> {
+    if !bucket.has.notices || !done.changed {
+        return Ok(());
+    }
+    let marker = done.marker && !version_named;
+    let event = format!("{family}:{}", if marker { "DeleteMarkerCreated" } else { "Delete" });
+    let version = done.version.as_deref().filter(|v| *v != "null");
+    let seq = u64::try_from(cx.now.as_microsecond()).unwrap_or(0);
+    let what = What { event: &event, key, size: None, etag: None, version, seq };
+    notice::put(s3, cx, tx, bucket, &what).await
+}
+
 /// A new object or version. `reason`: the API that made it.
 pub(crate) async fn created(
-    _: &S3,
+    s3: &S3,
     cx: &Cx,
     bucket: &BucketRecord,
     key: &str,
     record: &ObjectRecord,
     reason: &'static str,
 ) {
+    s3.wake_notices(bucket);
     if !bucket.has.notification {
         return;
     }
@@ -34,7 +95,7 @@ pub(crate) async fn created(
 /// An object or version that is gone, or a new delete marker. `reason`: `DeleteObject`, or
 /// `Lifecycle Expiration`.
 pub(crate) async fn deleted(
-    _: &S3,
+    s3: &S3,
     cx: &Cx,
     bucket: &BucketRecord,
     key: &str,
@@ -42,6 +103,7 @@ pub(crate) async fn deleted(
     version_named: bool,
     reason: &'static str,
 ) {
+    s3.wake_notices(bucket);
     if !bucket.has.notification || !done.changed {
         return;
     }

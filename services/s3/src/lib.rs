@@ -29,6 +29,7 @@ pub mod lifecycle;
 mod list;
 mod lock;
 mod multipart;
+mod notice;
 mod notification;
 mod object;
 pub mod owner;

@@ -67,6 +67,10 @@ pub struct Has {
     #[n(7)]
     #[cbor(default)]
     pub requester_pays: bool,
+    /// Queues, topics or functions are told of its objects.
+    #[n(8)]
+    #[cbor(default)]
+    pub notices: bool,
 }
 
 /// Versioning of a bucket.

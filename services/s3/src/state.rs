@@ -1,10 +1,11 @@
 //! The state of S3, and how operations reach buckets and their configurations.
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use bytes::Bytes;
 use fogbank_blob::Blobs;
-use fogbank_core::{Cx, Result};
+use fogbank_bus::Worker;
+use fogbank_core::{Cloud, Cx, Result};
 use fogbank_store::{Decoded, Lock, Store};
 use tokio::sync::Semaphore;
 
@@ -22,6 +23,8 @@ pub struct S3 {
     pub(crate) acls_by_default: bool,
     /// Nearly every request reads its bucket.
     buckets: Decoded<BucketRecord>,
+    /// Sends notices, once there is a cloud to send them in.
+    notices: OnceLock<Worker>,
 }
 
 /// Buckets that are kept decoded.
@@ -37,6 +40,7 @@ impl S3 {
             hashers: Arc::new(Semaphore::new(threads)),
             acls_by_default: false,
             buckets: Decoded::with_room_for(KNOWN),
+            notices: OnceLock::new(),
         }
     }
 
@@ -46,6 +50,19 @@ impl S3 {
     pub fn with_acls_by_default(mut self, on: bool) -> Self {
         self.acls_by_default = on;
         self
+    }
+
+    /// Sets going the notices to queues, topics and functions.
+    pub fn start_notices(&self, cloud: &Arc<dyn Cloud>) {
+        let worker = crate::notice::start(self, cloud.clock().clone(), cloud);
+        let _ = self.notices.set(worker);
+    }
+
+    /// After a commit that may have added notices.
+    pub(crate) fn wake_notices(&self, bucket: &BucketRecord) {
+        if let Some(worker) = self.notices.get().filter(|_| bucket.has.notices) {
+            worker.wake();
+        }
     }
 
     /// The record of a bucket.

@@ -80,7 +80,12 @@ impl S3 {
         let mut record = found;
         edit(&w.bucket, &mut record)?;
         w.rewrite(&record);
+        let bucket = w.bucket.clone();
+        if let Some(how) = event::of_edit(cx.operation) {
+            event::tell_created(self, cx, &mut w.tx, &bucket, key, &record, how).await?;
+        }
         w.commit().await?;
+        self.wake_notices(&bucket);
         Ok(record)
     }
 
@@ -112,6 +117,9 @@ impl S3 {
         }
         let done = delete(&mut w, version, false).await?;
         let bucket = w.bucket.clone();
+        let named = version.is_some();
+        let family = "LifecycleExpiration";
+        event::tell_deleted(self, cx, &mut w.tx, &bucket, key, &done, named, family).await?;
         w.commit().await?;
         event::deleted(self, cx, &bucket, key, &done, version.is_some(), reason).await;
         Ok(done.changed)

@@ -9,6 +9,7 @@ mod data_directory;
 mod dynamodb;
 mod iam;
 mod observability;
+mod messaging;
 mod scripts;
 mod secrets;
 mod sfn;

@@ -18,6 +18,7 @@ use fogbank_s3::S3;
 use fogbank_s3::lifecycle;
 use fogbank_s3::website::Websites;
 use fogbank_secretsmanager::Manager;
+use fogbank_sns::Sns;
 use fogbank_sqs::Sqs;
 use fogbank_ssm::Ssm;
 
@@ -72,6 +73,7 @@ pub async fn assemble(
     secretsmanager(&base, &mut parts);
     dynamodb(&base, &mut parts);
     sqs(&base, &mut parts);
+    sns(&base, &mut parts);
     ssm(&base, &mut parts);
     stepfunctions(&base, &mut parts);
     Ok(parts)
@@ -113,6 +115,7 @@ async fn s3(base: &Base<'_>, parts: &mut Parts) -> Result<(), Error> {
     parts.planes.push(Arc::clone(&websites) as Arc<dyn Plane>);
     parts.start(move |cloud| {
         websites.connect(cloud);
+        s3.start_notices(cloud);
         lifecycle::start(s3, Arc::clone(cloud), lifecycle::Options { day });
     });
     Ok(())
@@ -193,6 +196,13 @@ fn dynamodb(base: &Base<'_>, parts: &mut Parts) {
     let ddb = fogbank_dynamodb::Dynamo::new(store, base.clock.clone(), base.ids.clone());
     parts.services.extend(ddb.services());
     parts.start(move |cloud| ddb.start(cloud));
+}
+
+fn sns(base: &Base<'_>, parts: &mut Parts) {
+    let sns = Sns::new(base.state.store.clone(), base.clock.clone(), base.ids.clone());
+    parts.services.push(sns.service());
+    parts.planes.push(sns.certificates());
+    parts.start(move |cloud| sns.start(cloud));
 }
 
 fn sqs(base: &Base<'_>, parts: &mut Parts) {

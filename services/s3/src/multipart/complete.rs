@@ -156,6 +156,8 @@ async fn complete_multipart_upload(
         }
     }
     let bucket = w.bucket.clone();
+    let how = "ObjectCreated:CompleteMultipartUpload";
+    event::tell_created(s3, cx, &mut w.tx, &bucket, &input.key, &record, how).await?;
     w.commit().await?;
     event::created(s3, cx, &bucket, &input.key, &record, "CompleteMultipartUpload").await;
     Ok(answer(cx, input.bucket, input.key, &record))

@@ -228,6 +228,8 @@ async fn copy_object(s3: &S3, cx: &Cx, mut input: CopyObjectInput) -> Result<Cop
         };
         let record = w.put(record, &arrived.fresh, None).await?;
         let bucket = w.bucket.clone();
+        let how = "ObjectCreated:Copy";
+        event::tell_created(s3, cx, &mut w.tx, &bucket, &input.key, &record, how).await?;
         w.commit().await?;
         arrived.fresh.keep();
         event::created(s3, cx, &bucket, &input.key, &record, "CopyObject").await;

@@ -218,6 +218,8 @@ async fn delete_one(
     conditions.check(key, target.as_ref())?;
     let done = delete(&mut w, version, bypass).await?;
     let bucket = w.bucket.clone();
+    event::tell_deleted(s3, cx, &mut w.tx, &bucket, key, &done, version.is_some(), "ObjectRemoved")
+        .await?;
     w.commit().await?;
     event::deleted(s3, cx, &bucket, key, &done, version.is_some(), "DeleteObject").await;
     Ok(done)

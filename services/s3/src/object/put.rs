@@ -106,6 +106,9 @@ pub(crate) async fn put_object(s3: &S3, cx: &Cx, input: PutObjectInput) -> Resul
     };
     let record = w.put(record, &arrived.fresh, None).await?;
     let bucket = w.bucket.clone();
+    // A form is a PutObject that came another way.
+    let how = if cx.operation == "PutObject" { "ObjectCreated:Put" } else { "ObjectCreated:Post" };
+    event::tell_created(s3, cx, &mut w.tx, &bucket, &input.key, &record, how).await?;
     w.commit().await?;
     arrived.fresh.keep();
 
