@@ -23,6 +23,7 @@ sys.path[:0] = [HERE, os.path.join(HERE, "loads")]
 import dynamodb  # noqa: E402
 import s3  # noqa: E402
 import sfn  # noqa: E402
+import sqs  # noqa: E402
 from measure import Load, build_loader  # noqa: E402
 from servers import Nginx, fogbank, ministack, moto  # noqa: E402
 
@@ -121,6 +122,22 @@ def sfn_loads(servers, r, repeat):
                 raise
             print(f"  skipped: {e}", flush=True)
     interleave(able, r, "5 JSONata states, sync", lambda s, _: sfn.sync(s, machines[s.name]), 16, 4000, repeat, cap=10)
+    for s in servers:
+        s.discard()
+
+
+def sqs_loads(servers, r, repeat):
+    print("SQS")
+    urls = {}
+    for s in servers:
+        s.start()
+        urls[s.name] = sqs.queue(s, "bench")
+        # What receives take must be there: ten for each.
+        Load(LOADER, s).run(sqs.fill(s, urls[s.name]), 4, 500 * repeat, once=False, cap=120)
+    url = lambda s: urls[s.name]  # noqa: E731
+    interleave(servers, r, "send 1 KiB", lambda s, _: sqs.send(s, url(s)), 16, 4000, repeat, cap=10)
+    interleave(servers, r, "receive 10", lambda s, _: sqs.receive(s, url(s)), 16, 500, repeat, cap=20)
+    interleave(servers, r, "delete a message", lambda s, _: sqs.delete(s, url(s), 500), 16, 500, repeat, cap=20, once=True)
     for s in servers:
         s.discard()
 
@@ -236,6 +253,8 @@ def promises(r, binary):
     p("17. DynamoDB, a put in a large table, times one in a table of 1,000", r.get("put in a large table", "fogbank"), 1.3)
     p("18. CPU per synchronous workflow of five JSONata states, times less than ministack",
       inverse(r.ratio("5 JSONata states, sync: CPU per request", m)), 33, False)
+    p("19. CPU per 1 KiB message sent, times less than ministack", inverse(r.ratio("send 1 KiB: CPU per request", m)), 8, False)
+    p("20. CPU per receive of 10 messages, times less than ministack", inverse(r.ratio("receive 10: CPU per request", m)), 6, False)
 
 
 def report(r, out, names):
@@ -295,6 +314,7 @@ def main():
     starts(servers, r, 3 if args.quick else 7)
     s3_loads(servers, r, repeat)
     sfn_loads(servers, r, repeat)
+    sqs_loads(servers, r, repeat)
     beside_nginx(fogbank(binary), r, repeat)
     loaded_memory(fogbank(binary), r, 20_000 if args.quick else 100_000)
     durable(binary, r, repeat)
