@@ -152,7 +152,8 @@ pub(crate) async fn test(cx: &Cx, bucket: &BucketRecord, rule: &Rule) -> Result<
             Kind::Topic => "topic",
             Kind::Function => "function",
         };
-        let missing = ["NotFound", "NonExistent", "DoesNotExist"].iter().any(|c| e.code().contains(c));
+        let missing =
+            ["NotFound", "NonExistent", "DoesNotExist"].iter().any(|c| e.code().contains(c));
         let why = match (missing, rule.kind) {
             (true, _) => format!("The destination {what} does not exist"),
             (false, Kind::Function) => format!("Not authorized to invoke function [{}]", rule.arn),
@@ -214,7 +215,11 @@ pub(crate) fn start(s3: &S3, clock: Clock, cloud: &Arc<dyn Cloud>) -> Worker {
             match send(&cx, &n.destination, n.body.clone(), "").await {
                 Ok(()) => Next::Done,
                 Err(e) if n.attempts < ATTEMPTS => {
-                    tracing::debug!("{} does not take a notice of {}: {e}", n.destination, n.bucket);
+                    tracing::debug!(
+                        "{} does not take a notice of {}: {e}",
+                        n.destination,
+                        n.bucket
+                    );
                     let pause = (1_i64 << n.attempts.min(9)).min(PAUSE);
                     let due = now.now().saturating_add(SignedDuration::from_secs(pause));
                     let attempts = n.attempts + 1;

@@ -108,15 +108,14 @@ impl Rule {
     /// Whether some event of some key is for both.
     fn overlaps(&self, other: &Rule) -> bool {
         let plain = |e: &str| e.trim_start_matches("s3:").to_owned();
-        let events = self.events.iter().any(|a| {
-            other.events.iter().any(|b| covers(a, &plain(b)) || covers(b, &plain(a)))
-        });
+        let events = self
+            .events
+            .iter()
+            .any(|a| other.events.iter().any(|b| covers(a, &plain(b)) || covers(b, &plain(a))));
         let text = |t: &Option<String>| t.clone().unwrap_or_default();
         let (p, q) = (text(&self.prefix), text(&other.prefix));
         let (s, t) = (text(&self.suffix), text(&other.suffix));
-        events
-            && (p.starts_with(&q) || q.starts_with(&p))
-            && (s.ends_with(&t) || t.ends_with(&s))
+        events && (p.starts_with(&q) || q.starts_with(&p)) && (s.ends_with(&t) || t.ends_with(&s))
     }
 }
 
@@ -249,8 +248,8 @@ async fn get_bucket_notification_configuration(
         };
         let filter_rules: Vec<FilterRule> =
             part("Prefix", prefix).into_iter().chain(part("Suffix", suffix)).collect();
-        let filter = (!filter_rules.is_empty())
-            .then_some(Filter { key: Some(KeyFilter { filter_rules }) });
+        let filter =
+            (!filter_rules.is_empty()).then_some(Filter { key: Some(KeyFilter { filter_rules }) });
         let d = Destination { id: Some(id), events, filter, ..Destination::default() };
         match kind {
             Kind::Topic => {

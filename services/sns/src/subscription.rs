@@ -132,7 +132,7 @@ impl Options {
                 self.filter = filter;
             }
             "RedrivePolicy" => {
-                self.dead_letters = text().map(|t| Redrive::parse(&t)).transpose()?
+                self.dead_letters = text().map(|t| Redrive::parse(&t)).transpose()?;
             }
             "DeliveryPolicy" => {
                 if !protocol.is_http() && !value.is_empty() {
