@@ -73,7 +73,7 @@ fn kill9_leaves_transactions_whole() -> Result<()> {
     }
     let mut numbers = [0u64; WRITERS];
     for round in 0..ROUNDS {
-        let (say, hear) = mpsc::channel();
+        let (say, hear) = mpsc::sync_channel(1024);
         let writers: Vec<_> = (0..WRITERS)
             .map(|w| {
                 let (say, address, from) = (say.clone(), cloud.address(), numbers[w]);
@@ -121,7 +121,7 @@ fn kill9_leaves_transactions_whole() -> Result<()> {
     Ok(())
 }
 
-fn write(address: SocketAddr, w: usize, from: u64, say: &mpsc::Sender<(usize, u64)>) -> Result<()> {
+fn write(address: SocketAddr, w: usize, from: u64, say: &mpsc::SyncSender<(usize, u64)>) -> Result<()> {
     let mut connection = Connection::open(address)?;
     for n in from + 1.. {
         let one = |table: &str| {

@@ -1,3 +1,5 @@
+//! Evaluation, function by function, and its faults.
+
 use serde_json::json;
 
 use super::*;
