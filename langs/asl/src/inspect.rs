@@ -195,7 +195,7 @@ impl<'a> Subject<'a> {
                     inspection: out,
                     arguments: Value::Null,
                 };
-                Err(Box::new(p.failed(fault)))
+                Err(Box::new(p.failed(&fault)))
             }
         }
     }
@@ -285,14 +285,14 @@ impl Prepared<'_> {
             }
             Err(fault) => {
                 drop(mover);
-                self.failed(fault)
+                self.failed(&fault)
             }
         }
     }
 
     /// The state fails with this fault.
     #[must_use]
-    pub fn failed(mut self, fault: Fault) -> Inspection {
+    pub fn failed(mut self, fault: &Fault) -> Inspection {
         let s = self.subject;
         let state = s.state;
         let mut out = self.inspection;
@@ -316,7 +316,7 @@ impl Prepared<'_> {
         out.retry_index = None;
         out.catch_index = Some(i);
         let mover = s.mover(&mut self.run);
-        match mover.caught(&self.frame, state, c, &fault) {
+        match mover.caught(&self.frame, state, c, fault) {
             Ok(exit) => {
                 out.output = Some(Value::clone(&exit.output));
                 out.next = exit.next;

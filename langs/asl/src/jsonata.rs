@@ -139,9 +139,9 @@ impl Expression {
             },
         );
         if self.uses.functions {
-            functions::add(&mut evaluator, names.world).map_err(threw)?;
+            functions::add(&mut evaluator, names.world).map_err(|e| threw(&e))?;
         }
-        let found = evaluator.evaluate(&ast, &JValue::Undefined).map_err(threw)?;
+        let found = evaluator.evaluate(&ast, &JValue::Undefined).map_err(|e| threw(&e))?;
         convert::to_json(&found)
     }
 
@@ -193,7 +193,7 @@ fn converted(value: &Arc<Value>) -> JValue {
     })
 }
 
-fn threw(e: EvaluatorError) -> Failure {
+fn threw(e: &EvaluatorError) -> Failure {
     Failure::Threw(e.message().to_owned())
 }
 

@@ -183,7 +183,7 @@ impl Sfn {
             put(tx, now, execution, What::Log(first, run.last_event));
         }
         for effect in moves.effects {
-            self.ask(tx, execution, run, compiled, effect, now);
+            self.ask(tx, execution, run, compiled, &effect, now);
         }
         // Map runs that nobody waits for any more are to end.
         let mapped = map_runs(run);
@@ -207,10 +207,10 @@ impl Sfn {
         execution: &Execution,
         run: &Run,
         compiled: &Compiled,
-        effect: Effect,
+        effect: &Effect,
         now: Timestamp,
     ) {
-        match effect {
+        match *effect {
             Effect::Task { frame, ticket } => {
                 let Some(f) = run.waiting(frame, ticket) else { return };
                 if let Some(arn) = activity_of(compiled, f) {

@@ -85,7 +85,7 @@ impl Sfn {
             }
             let deadline = deadline.get_or_insert_with(|| Box::pin(tokio::time::sleep(limit)));
             for effect in effects {
-                if let Some(f) = self.pursue(e, compiled, &run, effect, &cloud.clock().clone()) {
+                if let Some(f) = self.pursue(e, compiled, &run, &effect, &cloud.clock().clone()) {
                     pending.push(f);
                 }
             }
@@ -134,10 +134,10 @@ impl Sfn {
         e: &'a Execution,
         compiled: &'a Arc<Compiled>,
         run: &Run,
-        effect: Effect,
+        effect: &Effect,
         clock: &Clock,
     ) -> Option<BoxFuture<'a, Came>> {
-        match effect {
+        match *effect {
             Effect::Task { frame, ticket } => {
                 let f = run.waiting(frame, ticket)?;
                 let Phase::Task(call) = f.phase.clone() else { return None };

@@ -91,7 +91,7 @@ struct DescribeOutput {
 /// <https://docs.aws.amazon.com/step-functions/latest/apireference/API_DescribeMapRun.html>
 async fn describe_map_run(sfn: &Sfn, _: &Cx, input: MapRunInput) -> Result<DescribeOutput> {
     let m = sfn.map_run(&input.map_run_arn).await?;
-    let items_running = if m.total == 0 { 0 } else { m.running * m.items / m.total };
+    let items_running = (m.running * m.items).checked_div(m.total).unwrap_or(0);
     Ok(DescribeOutput {
         execution_arn: m.parent.id.arn(),
         status: m.status.name(),

@@ -288,10 +288,10 @@ async fn called(sfn: &Sfn, cx: &Cx, input: &TestInput, s: &Subject<'_>) -> Resul
             Ok(v) => return Ok(prepared.succeeded(v)),
             Err(fault) => fault,
         };
-        return Ok(prepared.failed(fault));
+        return Ok(prepared.failed(&fault));
     };
     if let Some(e) = &mock.error_output {
-        return Ok(prepared.failed(Fault::plain(e.error.clone(), e.cause.clone())));
+        return Ok(prepared.failed(&Fault::plain(e.error.clone(), e.cause.clone())));
     }
     let text = mock.result.as_deref().unwrap_or_default();
     let result: JsonValue =

@@ -30,12 +30,12 @@ pub fn run(function: Function, arguments: Vec<Value>, world: &dyn World) -> Answ
         }
         Function::JsonToString => Ok(next().to_string().into()),
         Function::Array => Ok(arguments.map(plain).collect()),
-        Function::ArrayPartition => partition(next(), next()),
+        Function::ArrayPartition => partition(next(), &next()),
         Function::ArrayContains => {
             let (list, wanted) = (list(next())?, plain(next()));
             Ok(list.iter().any(|v| same(v, &wanted)).into())
         }
-        Function::ArrayRange => range(next(), next(), next()),
+        Function::ArrayRange => range(&next(), &next(), &next()),
         Function::ArrayGetItem => {
             let (list, at) = (list(next())?, int(&next())?);
             let found = usize::try_from(at).ok().and_then(|i| list.into_iter().nth(i));
@@ -137,15 +137,15 @@ fn unescape(s: &str) -> String {
     out
 }
 
-fn partition(from: Value, size: Value) -> Answer {
-    let (from, size) = (list(from)?, int(&size)?);
+fn partition(from: Value, size: &Value) -> Answer {
+    let (from, size) = (list(from)?, int(size)?);
     let size = usize::try_from(size).ok().filter(|n| *n > 0);
     let size = size.ok_or("The chunk size must be a positive integer")?;
     Ok(from.chunks(size).map(|c| Value::Array(c.to_vec())).collect())
 }
 
-fn range(first: Value, last: Value, step: Value) -> Answer {
-    let (first, last, step) = (int(&first)?, int(&last)?, int(&step)?);
+fn range(first: &Value, last: &Value, step: &Value) -> Answer {
+    let (first, last, step) = (int(first)?, int(last)?, int(step)?);
     if step == 0 {
         return Err("The increment may not be 0".into());
     }

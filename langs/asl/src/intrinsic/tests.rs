@@ -1,3 +1,5 @@
+//! Each intrinsic function, and calls that are none.
+
 use serde_json::{Value, json};
 
 use super::*;

@@ -1,3 +1,5 @@
+//! Expressions, and how those end that would not.
+
 use serde_json::json;
 
 use super::*;

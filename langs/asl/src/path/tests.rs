@@ -1,3 +1,5 @@
+//! Paths, where they lead, and texts that are none.
+
 use serde_json::{Value, json};
 
 use super::*;

@@ -57,7 +57,7 @@ impl Mover<'_> {
         state: &State,
         map: &Map,
         items: Vec<Value>,
-        input: Json,
+        input: &Json,
         max_concurrency: u64,
     ) -> Result<Flow, Fault> {
         let Some(of) = &map.distributed else { return Ok(Flow::Waits) };
@@ -66,15 +66,15 @@ impl Mover<'_> {
         let tolerated_count = match &map.tolerated_count {
             None => None,
             Some(t) => {
-                let v = self.value(f, View { root: Some(&input), ..View::default() }, t)?;
+                let v = self.value(f, View { root: Some(input), ..View::default() }, t)?;
                 let n = u64::try_from(integer(&v, t)?);
                 Some(n.map_err(|_| {
                     Fault::runtime("ToleratedFailureCount must be a non-negative integer.")
                 })?)
             }
         };
-        let tolerated_percentage = self.percentage(f, &input, map.tolerated_percentage.as_ref())?;
-        let view = View { root: Some(&input), ..View::default() };
+        let tolerated_percentage = self.percentage(f, input, map.tolerated_percentage.as_ref())?;
+        let view = View { root: Some(input), ..View::default() };
         let payload = |t: Option<&Template>| -> Result<Option<Json>, Fault> {
             t.map(|t| self.value(f, view, t).map(Json::from)).transpose()
         };

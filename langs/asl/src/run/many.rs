@@ -64,7 +64,7 @@ impl Mover<'_> {
         let items = if reads { Vec::new() } else { self.items(f, &input, state, map)? };
         let limit = self.limit(f, &input, map)?;
         if map.distributed.is_some() {
-            return self.distribute(id, f, state, map, items, input, limit);
+            return self.distribute(id, f, state, map, items, &input, limit);
         }
         if items.len() > MOST_ITEMS {
             return Err(Fault::runtime("The Map state has too many items to run inline."));

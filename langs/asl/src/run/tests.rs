@@ -1,3 +1,5 @@
+//! Whole runs, written down and read back between any two moves.
+
 use std::sync::Arc;
 
 use serde_json::{Value, json};
@@ -21,7 +23,7 @@ fn meta() -> Meta {
 
 /// Runs a definition; each task answers with its arguments, or fails where they say so. The run is
 /// written down and read back between any two moves.
-fn run(definition: Value, input: Value) -> (Outcome, Vec<Event>) {
+fn run(definition: &Value, input: Value) -> (Outcome, Vec<Event>) {
     let definition = Definition::parse(&definition.to_string()).unwrap();
     let (meta, world): (_, Arc<dyn World + Send + Sync>) = (meta(), Arc::new(Still));
     let mut run = Run::new(&definition, 0, input.into(), None);
@@ -70,7 +72,7 @@ fn run(definition: Value, input: Value) -> (Outcome, Vec<Event>) {
     }
 }
 
-fn output(definition: Value, input: Value) -> Value {
+fn output(definition: &Value, input: Value) -> Value {
     match run(definition, input).0 {
         Outcome::Succeeded(v) => Value::clone(&v),
         other => panic!("{other:?}"),
@@ -94,7 +96,7 @@ fn data_flows_through_a_json_path_state() {
     }});
     let input = json!({"in": {"a": [1]}});
     let want = json!({"v": 1, "all": {"in": {"a": [1]}, "out": {"y": [1]}}});
-    assert_eq!(output(definition, input), want);
+    assert_eq!(output(&definition, input), want);
 }
 
 #[test]
@@ -107,8 +109,8 @@ fn errors_are_retried_then_caught() {
             "B": {"Type": "Succeed"},
         }})
     };
-    assert_eq!(output(task(1), json!({})), json!({"fail": "E"}));
-    assert_eq!(output(task(0), json!({"k": 1})), json!({"k": 1, "e": {"Error": "E"}}));
+    assert_eq!(output(&task(1), json!({})), json!({"fail": "E"}));
+    assert_eq!(output(&task(0), json!({"k": 1})), json!({"k": 1, "e": {"Error": "E"}}));
 }
 
 #[test]
@@ -117,7 +119,7 @@ fn a_map_is_told_as_aws_tells_it() {
         "Type": "Map", "MaxConcurrency": 1, "End": true,
         "ItemProcessor": {"StartAt": "P", "States": {"P": {"Type": "Pass", "End": true}}},
     }}});
-    let (outcome, events) = run(definition, json!([1, 2]));
+    let (outcome, events) = run(&definition, json!([1, 2]));
     assert_eq!(outcome, Outcome::Succeeded(json!([1, 2]).into()));
     expect_test::expect![[r#"
         1<0 ExecutionStarted
@@ -145,7 +147,7 @@ fn a_failing_branch_ends_the_others() {
             {"StartAt": "F", "States": {"F": {"Type": "Fail", "Error": "E", "Cause": "C"}}},
         ],
     }}});
-    let (outcome, events) = run(definition, json!({}));
+    let (outcome, events) = run(&definition, json!({}));
     assert_eq!(outcome, Outcome::Failed(Some("E".into()), Some("C".into())));
     let last: Vec<&str> = events.iter().rev().take(2).map(|e| e.kind.as_str()).collect();
     assert_eq!(last, ["ExecutionFailed", "ParallelStateFailed"]);
@@ -154,7 +156,7 @@ fn a_failing_branch_ends_the_others() {
 #[test]
 fn endless_machines_end_at_the_limit() {
     let definition = json!({"StartAt": "A", "States": {"A": {"Type": "Pass", "Next": "A"}}});
-    let Outcome::Failed(error, _) = run(definition, json!({})).0 else { panic!("it failed not") };
+    let Outcome::Failed(error, _) = run(&definition, json!({})).0 else { panic!("it failed not") };
     assert_eq!(error.as_deref(), Some("States.Runtime"));
 }
 
@@ -163,6 +165,6 @@ fn outputs_are_bounded() {
     let definition = json!({"QueryLanguage": "JSONata", "StartAt": "A", "States": {
         "A": {"Type": "Pass", "Output": "{% $pad('x', 300000) %}", "End": true},
     }});
-    let Outcome::Failed(error, _) = run(definition, json!({})).0 else { panic!("it failed not") };
+    let Outcome::Failed(error, _) = run(&definition, json!({})).0 else { panic!("it failed not") };
     assert_eq!(error.as_deref(), Some("States.DataLimitExceeded"));
 }

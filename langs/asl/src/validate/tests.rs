@@ -1,8 +1,10 @@
+//! Definitions that are wrong, each in a way of its own.
+
 use expect_test::{Expect, expect};
 
 use super::*;
 
-fn check(text: &str, express: bool, want: Expect) {
+fn check(text: &str, express: bool, want: &Expect) {
     let found = super::check(text, Options { express });
     let lines: Vec<String> = found.iter().map(ToString::to_string).collect();
     want.assert_eq(&lines.join("\n"));
@@ -17,16 +19,16 @@ fn what_is_missing_is_named() {
     check(
         "{}",
         false,
-        expect!["SCHEMA_VALIDATION_FAILED: These fields are required: [States, StartAt] at /"],
+        &expect!["SCHEMA_VALIDATION_FAILED: These fields are required: [States, StartAt] at /"],
     );
     check(
         r#"{"States": {"A": {"Type": "Pass", "Next": "B"}}}"#,
         false,
-        expect![[r#"
+        &expect![[r#"
             SCHEMA_VALIDATION_FAILED: These fields are required: [StartAt] at /
             MISSING_TRANSITION_TARGET: Missing 'Next' target: B at /States/A/Next"#]],
     );
-    check("[]", false, expect!["SCHEMA_VALIDATION_FAILED: Value is not of type object at /"]);
+    check("[]", false, &expect!["SCHEMA_VALIDATION_FAILED: Value is not of type object at /"]);
 }
 
 #[test]
@@ -34,7 +36,7 @@ fn what_is_no_json_is_located() {
     check(
         "not a definition",
         false,
-        expect![[r#"
+        &expect![[r#"
             INVALID_JSON_DESCRIPTION: Unrecognized token 'not': was expecting (JSON String, Number, Array, Object or token 'null', 'true' or 'false')
              at [Source: (String)"not a definition"; line: 1, column: 4] at [Source: (String)"not a definition"; line: 1, column: 4]"#]],
     );
@@ -75,11 +77,11 @@ fn express_machines_do_less() {
     check(
         &task("arn:aws:states:::states:startExecution.sync"),
         true,
-        expect![
+        &expect![
             "SCHEMA_VALIDATION_FAILED: Express state machine does not support '.sync' service integration at /States/A/Resource"
         ],
     );
-    check(&task("arn:aws:states:::states:startExecution.sync"), false, expect![""]);
+    check(&task("arn:aws:states:::states:startExecution.sync"), false, &expect![""]);
 }
 
 #[test]
@@ -87,7 +89,7 @@ fn ways_are_followed() {
     check(
         r#"{"StartAt": "A", "States": {"A": {"Type": "Pass", "Next": "B"}, "B": {"Type": "Pass", "Next": "A"}, "C": {"Type": "Succeed"}}}"#,
         false,
-        expect![[r#"
+        &expect![[r#"
             MISSING_TRANSITION_TARGET: State "C" is not reachable. at /States/C
             MISSING_END_STATE: No terminal state found at /States"#]],
     );

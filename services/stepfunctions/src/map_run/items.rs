@@ -22,7 +22,7 @@ impl Sfn {
         let Some(reader) = &of.reader else {
             return Ok(begun.items.iter().map(|i| Value::clone(i)).collect());
         };
-        let arguments = begun.reader.as_ref().map(|j| Value::clone(j)).unwrap_or_default();
+        let arguments = begun.reader.as_deref().cloned().unwrap_or_default();
         let mut items = self.read(e, reader, arguments).await?;
         let most = begun.max_items.filter(|n| *n > 0).and_then(|n| usize::try_from(n).ok());
         items.truncate(most.unwrap_or(MOST).min(MOST));

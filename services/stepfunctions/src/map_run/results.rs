@@ -49,7 +49,7 @@ impl Sfn {
         let state = compiled.definition.state(f.scope, &f.state);
         let Some(Kind::Map(map)) = state.map(|s| &s.kind) else { return Ok(None) };
         let writer = map.distributed.as_ref().and_then(|d| d.writer.clone());
-        let arguments = begun.writer.as_ref().map(|j| Value::clone(j)).unwrap_or_default();
+        let arguments = begun.writer.as_deref().cloned().unwrap_or_default();
         Ok(writer.map(|w| (w, arguments)))
     }
 
