@@ -121,7 +121,12 @@ fn kill9_leaves_transactions_whole() -> Result<()> {
     Ok(())
 }
 
-fn write(address: SocketAddr, w: usize, from: u64, say: &mpsc::SyncSender<(usize, u64)>) -> Result<()> {
+fn write(
+    address: SocketAddr,
+    w: usize,
+    from: u64,
+    say: &mpsc::SyncSender<(usize, u64)>,
+) -> Result<()> {
     let mut connection = Connection::open(address)?;
     for n in from + 1.. {
         let one = |table: &str| {
