@@ -181,6 +181,31 @@ sfn.start_execution(stateMachineArn=sender)
 same(sqs.receive_message(QueueUrl=q, WaitTimeSeconds=10)["Messages"][0]["Body"], "express", "started without waiting")
 ok("Express")
 
+# Logs, by level and with data.
+logs = client("logs")
+logs.create_log_group(logGroupName="/sfn")
+iam.put_role_policy(RoleName="sfn-exec", PolicyName="logs", PolicyDocument=json.dumps({"Version": "2012-10-17", "Statement": [
+    {"Effect": "Allow", "Action": "logs:PutResourcePolicy", "Resource": "*"}]}))
+GROUP = f"arn:aws:logs:us-east-1:{ACCOUNT}:log-group:/sfn:*"
+
+
+def logged(name, level, data, role=ROLE):
+    m = sfn.create_state_machine(
+        name=name, type="EXPRESS", roleArn=role, definition=json.dumps({"StartAt": "A", "States": {"A": {"Type": "Fail", "Error": "E"}}}),
+        loggingConfiguration={"level": level, "includeExecutionData": data,
+                              "destinations": [{"cloudWatchLogsLogGroup": {"logGroupArn": GROUP}}]})["stateMachineArn"]
+    sfn.start_sync_execution(stateMachineArn=m, input='{"secret": 1}')
+    events = logs.filter_log_events(logGroupName="/sfn", logStreamNamePrefix=f"states/{name}/")["events"]
+    return [json.loads(e["message"]) for e in events]
+
+
+same(logged("denied", "ALL", True, role=BARE), [], "a role that may not open the log")
+same([e["type"] for e in logged("all", "ALL", True)], ["ExecutionStarted", "FailStateEntered", "ExecutionFailed"], "all events")
+same(logged("data", "ALL", True)[0]["details"]["input"], '{"secret": 1}', "with data")
+assert "input" not in logged("nodata", "ALL", False)[0]["details"]
+same([e["type"] for e in logged("fatal", "FATAL", False)], ["ExecutionFailed"], "the fatal ones")
+ok("execution logs")
+
 # What loops or explodes ends, and the cloud goes on.
 for source in ("($f := function($x){$f($x + 1)}; $f(0))", "$map([1..9000000], function($x){$x})", "$pad('x', 300000)"):
     r = sfn.start_sync_execution(stateMachineArn=machine(

@@ -14,6 +14,9 @@ use crate::machine::LoggingInput;
 use crate::record::{EVENTS, EXECUTIONS, Execution, Logging};
 use crate::start::express_arn;
 
+/// Who writes the logs of services.
+const DELIVERY: &str = "delivery.logs.amazonaws.com";
+
 /// Checks a logging configuration.
 pub async fn settings(_: &Cx, given: Option<LoggingInput>) -> Result<Logging> {
     let Some(l) = given else { return Ok(Logging::default()) };
@@ -110,7 +113,7 @@ impl Sfn {
             crc(&e.id.name)
         );
         let cx = self.log_cx(e).await?;
-        let mut made = false;
+        let (mut made, mut let_in) = (false, false);
         for chunk in lines.chunks(1000) {
             loop {
                 let input = map! {
@@ -130,6 +133,10 @@ impl Sfn {
                             _ => {}
                         }
                     }
+                    Err(error) if error.code() == "AccessDeniedException" && !let_in => {
+                        let_in = true;
+                        self.let_delivery_in(e).await?;
+                    }
                     Err(error) => return Err(error),
                 }
             }
@@ -137,12 +144,35 @@ impl Sfn {
         Ok(())
     }
 
+    /// Adds the resource policy that lets log delivery write, in the machine's role: on AWS, too,
+    /// that role needs `logs:PutResourcePolicy`.
+    async fn let_delivery_in(&self, e: &Execution) -> Result<()> {
+        let (account, region) = (&e.id.account, &e.id.region);
+        let policy = json!({
+            "Version": "2012-10-17",
+            "Statement": [{
+                "Sid": "AWSLogDeliveryWrite",
+                "Effect": "Allow",
+                "Principal": {"Service": DELIVERY},
+                "Action": ["logs:CreateLogStream", "logs:PutLogEvents"],
+                "Resource": format!("arn:aws:logs:{region}:{account}:log-group:*"),
+                "Condition": {"StringEquals": {"aws:SourceAccount": account}},
+            }],
+        });
+        let cx = self.roles.enter(&self.caller(e)?, None).await?;
+        let input = map! {
+            "policyName" => "AWSLogDeliveryWrite20150319",
+            "policyDocument" => policy.to_string(),
+        };
+        cx.call("logs", "PutResourcePolicy", input).await.map(|_| ())
+    }
+
     /// Logs are written by the log delivery service, which the log group's resource policy lets in.
     async fn log_cx(&self, e: &Execution) -> Result<Cx> {
         let source = Source { arn: e.id.machine_arn(), account: e.id.account.clone() };
         Ok(Cx::acting(
             &self.cloud()?,
-            "delivery.logs.amazonaws.com",
+            DELIVERY,
             "states",
             &e.id.account,
             e.id.region.clone(),
