@@ -7,10 +7,11 @@ from common import client, ok
 
 CALLS = (
     ("ec2", "describe_instances", {}),
-    ("dynamodb", "list_tables", {}),
-    ("lambda", "list_functions", {}),
+    ("dynamodb", "list_backups", {}),
+    ("lambda", "list_code_signing_configs", {}),
     ("cloudfront", "list_distributions", {}),
-    ("cloudformation", "list_stacks", {}),
+    ("cloudformation", "list_stack_sets", {}),
+    ("events", "list_rules", {}),
     ("route53", "list_hosted_zones", {}),
     ("eks", "list_clusters", {}),
     ("iam", "generate_credential_report", {}),

@@ -58,6 +58,12 @@ pub(crate) struct SseOutput {
 }
 
 impl SseOutput {
+    /// For the replies that say nothing of a customer's key.
+    #[must_use]
+    pub fn without_customer(self) -> Self {
+        SseOutput { customer_algorithm: None, customer_key_md5: None, ..self }
+    }
+
     /// Adds the members that are there.
     pub fn put(self, all: &mut Members) {
         all.put("ServerSideEncryption", self.algorithm);

@@ -105,7 +105,7 @@ fn malformed_query_and_json() -> Result<()> {
     }
     let deep = "[".repeat(200_000);
     let object = format!("{}1{}", "{\"a\":".repeat(100_000), "}".repeat(100_000));
-    for target in ["DynamoDB_20120810.ListTables", "DynamoDB_20120810.Nope", "Nope.Nope", ""] {
+    for target in ["DynamoDB_20120810.GetItem", "DynamoDB_20120810.Nope", "Nope.Nope", ""] {
         for body in ["", "{", "[]", "null", "{\"a\":1e999999}", "\"\\ud800\"", &deep, &object] {
             let headers =
                 [("content-type", "application/x-amz-json-1.0"), ("x-amz-target", target)];

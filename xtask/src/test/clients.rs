@@ -36,7 +36,9 @@ pub fn venv(folder: &Path, pins: &str) -> Result<PathBuf> {
     shell::run(Command::new("python3").args(["-m", "venv", "--clear"]).arg(folder))
         .context("a Python 3 with venv is needed (Debian: apt-get install python3-venv)")?;
     let pip = ["-m", "pip", "install", "--quiet", "--disable-pip-version-check", "-r", pins];
-    shell::run(Command::new(folder.join("bin/python")).args(pip))?;
+    // A download that breaks off is begun again: nothing has been tested yet.
+    let install = || shell::run(Command::new(folder.join("bin/python")).args(pip));
+    install().or_else(|_| install()).or_else(|_| install())?;
     std::fs::write(stamp, wanted)?;
     Ok(folder.canonicalize()?)
 }

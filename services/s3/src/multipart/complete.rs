@@ -176,7 +176,7 @@ fn answer(
         etag: quoted(&record.etag),
         version_id: record.version.clone(),
         checksum: ChecksumOutput::object(record.checksum.as_ref()),
-        sse: SseOutput::from(&record.sse),
+        sse: SseOutput::from(&record.sse).without_customer(),
     }
 }
 
