@@ -82,7 +82,7 @@ pub async fn assemble(
 /// IAM and STS.
 async fn identities(base: &Base<'_>) -> Result<Parts, Error> {
     let store = &base.state.store;
-    let sessions = Sessions::open(store, base.ids).await.map_err(fault)?;
+    let sessions = Sessions::open(store, base.ids).await.map_err(|e| fault(&e))?;
     let iam = Iam::new(store.clone(), sessions.clone(), base.clock.clone());
     let sts = fogbank_sts::service(iam.clone(), Arc::new(NoIssuers), sessions);
     Ok(Parts {
@@ -107,7 +107,7 @@ async fn s3(base: &Base<'_>, parts: &mut Parts) -> Result<(), Error> {
     let s3 = S3::new(base.state.store.clone(), base.state.blobs.clone());
     let s3 = Arc::new(s3.with_acls_by_default(base.settings.s3_acls));
     // What an earlier run had dropped and not yet deleted when it was killed.
-    s3.sweep().await.map_err(fault)?;
+    s3.sweep().await.map_err(|e| fault(&e))?;
     let websites = Arc::new(Websites::new(Arc::clone(&s3)));
     let day = base.settings.lifecycle_day.map_or(lifecycle::Day::REAL, lifecycle::Day::of_seconds);
     parts.services.push(fogbank_s3::service(Arc::clone(&s3)));
@@ -135,7 +135,7 @@ fn logs(base: &Base<'_>, parts: &mut Parts) {
 
 async fn kms(base: &Base<'_>, parts: &mut Parts) -> Result<(), Error> {
     let kms = Kms::open(base.state.store.clone(), base.clock.clone(), base.ids.clone());
-    let kms = kms.await.map_err(fault)?;
+    let kms = kms.await.map_err(|e| fault(&e))?;
     parts.services.push(kms.service());
     parts.start(move |_| kms.start());
     Ok(())
@@ -248,6 +248,6 @@ impl Background {
     }
 }
 
-fn fault(e: fogbank_core::ApiError) -> Error {
+fn fault(e: &fogbank_core::ApiError) -> Error {
     Error::Service(e.internal_context().map_or_else(|| e.to_string(), str::to_owned))
 }
