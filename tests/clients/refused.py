@@ -7,7 +7,7 @@ from common import client, ok
 
 CALLS = (
     ("ec2", "describe_instances", {}),
-    ("dynamodb", "list_backups", {}),
+    ("dynamodb", "describe_global_table", {"GlobalTableName": "abc"}),
     ("lambda", "list_code_signing_configs", {}),
     ("cloudfront", "list_distributions", {}),
     ("cloudformation", "list_stack_sets", {}),
