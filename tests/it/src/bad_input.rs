@@ -132,7 +132,7 @@ fn malformed_query_and_json() -> Result<()> {
                 service: "cloudwatch",
                 ..Request::s3(
                     "POST",
-                    "/service/GraniteServiceVersion20100801/operation/ListMetrics",
+                    "/service/GraniteServiceVersion20100801/operation/GetMetricData",
                     body,
                 )
             },
